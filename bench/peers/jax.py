@@ -1,0 +1,124 @@
+"""JAX, everything under one jit: a training step is one call that gives away its old state."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from work import Column, GradientWork, InferenceWork, Net, OpWork, StepWork, Work
+
+NAME = "jax"
+IN_NN = ["elu", "gelu", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu", "softplus", "softmax", "log_softmax"]
+IN_NUMPY = [
+    "abs",
+    "add",
+    "divide",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "matmul",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "power",
+    "sqrt",
+    "square",
+    "subtract",
+    "tanh",
+    "where",
+    "sum",
+    "mean",
+    "max",
+    "min",
+    "var",
+    "std",
+]
+
+
+def version() -> str:
+    """The installed version."""
+    return str(jax.__version__)
+
+
+def use(threads: int) -> None:
+    """JAX takes as many threads as there are processors to run on, when it starts."""
+    jax.config.update("jax_platforms", "cpu")
+
+
+def function(name: str) -> Callable[..., Any] | None:
+    """JAX's function for an op."""
+    if name == "gelu":
+        return functools.partial(jax.nn.gelu, approximate=False)
+    return getattr(jax.nn, name) if name in IN_NN else getattr(jnp, name) if name in IN_NUMPY else None
+
+
+def column(work: Work) -> Column | None:
+    """How JAX does this work; float32 only, its default."""
+    if isinstance(work, GradientWork) or work.dtype != np.float32:
+        return None
+    if isinstance(work, OpWork):
+        f = function(work.op.name)
+        if f is None:
+            return None
+        jitted = jax.jit(functools.partial(f, **work.attributes))
+        inputs = [jnp.asarray(a) for a in work.inputs]
+        return Column(NAME, lambda: jitted(*inputs).block_until_ready())
+    if isinstance(work, StepWork) and work.captured:
+        return step(work)
+    if isinstance(work, InferenceWork) and work.captured:
+        weights, x = [jnp.asarray(w) for w in work.net.weights], jnp.asarray(work.net.x)
+        forward = jax.jit(functools.partial(logits, work.net))
+        return Column(NAME, lambda: forward(weights, x).block_until_ready())
+    return None
+
+
+def logits(net: Net, weights: Any, x: Any) -> Any:
+    """The network."""
+    for i in range(0, len(weights), 2):
+        x = x @ weights[i].T + weights[i + 1]
+        if i < len(weights) - 2:
+            x = jax.nn.relu(x) if net.activation == "relu" else jax.nn.sigmoid(x)
+    return x
+
+
+def loss_of(net: Net, weights: Any, x: Any, y: Any) -> Any:
+    """Cross-entropy."""
+    log_p = jax.nn.log_softmax(logits(net, weights, x))
+    return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean()
+
+
+def step(work: StepWork) -> Column:
+    """Forward, backward and update in one jit."""
+    net = work.net
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def run(state: Any, x: Any, y: Any) -> Any:
+        p, m, v, t = state
+        loss, g = jax.value_and_grad(functools.partial(loss_of, net))(p, x, y)
+        if net.optimizer == "sgd":
+            m = [0.9 * a + b for a, b in zip(m, g, strict=True)]
+            return loss, ([a - 1e-3 * b for a, b in zip(p, m, strict=True)], m, v, t)
+        t = t + 1
+        m = [0.9 * a + 0.1 * b for a, b in zip(m, g, strict=True)]
+        v = [0.999 * a + 0.001 * b * b for a, b in zip(v, g, strict=True)]
+        rate, root = 1e-3 / (1 - 0.9**t), jnp.sqrt(1 - 0.999**t)
+        p = [a - rate * b / (jnp.sqrt(c) / root + 1e-8) for a, b, c in zip(p, m, v, strict=True)]
+        return loss, (p, m, v, t)
+
+    p = [jnp.asarray(w) for w in net.weights]
+    second = [jnp.zeros_like(w) for w in p] if net.optimizer == "adam" else []
+    state = [(p, [jnp.zeros_like(w) for w in p], second, jnp.float32(0))]
+    batch = work.batches(lambda a: jnp.asarray(a.astype(np.int32) if a.dtype.kind == "i" else a))
+
+    def call() -> Any:
+        loss, state[0] = run(state[0], *batch())
+        return loss.block_until_ready()
+
+    return Column(NAME, call, lambda _: state[0][0])

@@ -1,0 +1,147 @@
+"""PyTorch, eager; fused optimizers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from work import Column, GradientWork, InferenceWork, Net, OpWork, StepWork, Work
+
+NAME = "torch"
+OTHER_NAMES: dict[str, Callable[..., Any]] = {  # where the name, or a default, is not fastnn's
+    "gelu_tanh": functools.partial(F.gelu, approximate="tanh"),
+    "softmax": functools.partial(torch.softmax, dim=-1),
+    "log_softmax": functools.partial(torch.log_softmax, dim=-1),
+    "layer_norm": lambda x, w, b: F.layer_norm(x, w.shape, w, b),
+    "mse": F.mse_loss,
+    "l1": F.l1_loss,
+    "huber": F.huber_loss,
+    "nll": F.nll_loss,
+    "linear": F.linear,
+}
+ROWWISE_AXES = {"sum": torch.sum, "mean": torch.mean, "max": torch.amax, "min": torch.amin}
+SAME_NAMES = [
+    "abs",
+    "add",
+    "divide",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "matmul",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "sqrt",
+    "square",
+    "subtract",
+    "where",
+    "sigmoid",
+    "tanh",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "elu",
+    "gelu",
+    "hardswish",
+    "leaky_relu",
+    "mish",
+    "relu",
+    "selu",
+    "silu",
+    "softplus",
+    "power",
+]
+
+
+def version() -> str:
+    """The installed version."""
+    return str(torch.__version__)
+
+
+def use(threads: int) -> None:
+    """Use so many threads."""
+    torch.set_num_threads(threads)
+
+
+def tensor(a: Any) -> Any:
+    """A tensor on an array's memory, strides and all; other things as they are."""
+    return torch.from_numpy(a) if isinstance(a, np.ndarray) else a
+
+
+def function(name: str, attributes: dict[str, Any]) -> Callable[..., Any] | None:
+    """PyTorch's function for an op with these attributes."""
+    if name in ROWWISE_AXES and attributes.get("axis", 0) is not None and set(attributes) == {"axis"}:
+        return functools.partial(ROWWISE_AXES[name], dim=attributes["axis"])
+    if attributes:
+        return None
+    if name in SAME_NAMES:
+        name = {"power": "pow"}.get(name, name)
+        return getattr(torch, name, None) or getattr(F, name)
+    return OTHER_NAMES.get(name)
+
+
+def column(work: Work) -> Column | None:
+    """How PyTorch does this work."""
+    if isinstance(work, GradientWork):
+        return None
+    if isinstance(work, OpWork):
+        f = function(work.op.name, work.attributes)
+        inputs = [tensor(a) for a in work.inputs if a is not None]
+        if f is None or any(isinstance(a, list) for a in inputs):
+            return None
+        return Column(NAME, lambda: f(*inputs))
+    if isinstance(work, StepWork) and not work.captured:
+        return step(work, NAME)
+    if isinstance(work, InferenceWork) and not work.captured:
+        return inference(work, NAME)
+    return None
+
+
+def network(net: Net) -> Any:
+    """The network, with the same weights."""
+    layers: list[Any] = []
+    for a, b in zip(net.sizes, net.sizes[1:], strict=False):
+        layers += [torch.nn.Linear(a, b), torch.nn.ReLU() if net.activation == "relu" else torch.nn.Sigmoid()]
+    model = torch.nn.Sequential(*layers[:-1])
+    with torch.no_grad():
+        for p, w in zip(model.parameters(), net.weights, strict=True):
+            p.copy_(torch.from_numpy(w))
+    return model
+
+
+def step(work: StepWork, name: str, around: Callable[[Any], Any] = lambda f: f) -> Column:
+    """A training step; `around` may compile its forward pass and loss."""
+    model = network(work.net)
+    if work.net.optimizer == "adam":
+        optimizer: Any = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=True)
+    loss_of = around(lambda x, y: F.cross_entropy(model(x), y))
+    batch = work.batches(torch.from_numpy)
+
+    def run() -> Any:
+        optimizer.zero_grad()
+        loss = loss_of(*batch())
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return Column(name, run, lambda _: [p.detach().numpy() for p in model.parameters()])
+
+
+def inference(work: InferenceWork, name: str, around: Callable[[Any], Any] = lambda f: f) -> Column:
+    """The forward pass in inference mode."""
+    model, x = around(network(work.net).eval()), torch.from_numpy(work.net.x)
+
+    def run() -> Any:
+        with torch.inference_mode():
+            return model(x)
+
+    return Column(name, run)

@@ -1,0 +1,22 @@
+// THE eager entry: one C function for every op, forward and backward.
+#pragma once
+#include <memory>
+
+#include "bindings/arrays.h"
+
+namespace fastnn {
+
+// Python's exceptions for refusals and bad indices, created by the module.
+extern PyObject *refused_error, *bad_index_error;
+
+// Fill a Call from Python's positional arguments: 1 done; 0 declined; -1 a Python error is set.
+// c.views has room for `room` views of arguments. May throw Refused.
+int fill(Call& c, PyObject* const* args, Py_ssize_t n, int room);
+
+// How many views the arguments take, with outputs and copies.
+int views_wanted(const OpInfo& op, PyObject* const* args, Py_ssize_t n);
+
+// A Python callable for an op.
+PyObject* kernel_function(const OpInfo* op);
+
+}  // namespace fastnn

@@ -1,0 +1,288 @@
+// The loop nests around the micro-kernels, one body for float and double.
+#pragma once
+
+#include "kernels/gemm/blocking.h"
+#include "kernels/gemm/microkernel.h"
+#include "kernels/gemm/narrow.h"
+#include "kernels/gemm/pack.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+template <class T, bool Tail>
+struct KernelTable {
+  static constexpr int rows = tile_rows[1];
+  Kernel<T> of[max_vectors + 1][rows + 1];
+
+  template <int V, int M>
+  constexpr void fill() {
+    if constexpr (M <= tile_rows[V]) of[V][M] = run_tile<T, M, V, Tail>;
+    if constexpr (M > 1) {
+      fill<V, M - 1>();
+    } else if constexpr (V > 1) {
+      fill<V - 1, rows>();
+    }
+  }
+  constexpr KernelTable() : of{} { fill<max_vectors, rows>(); }
+};
+
+// A mask costs nothing on AVX-512: one set of kernels is enough there.
+template <class T>
+constexpr KernelTable<T, true> tail_kernels{};
+#if defined(__AVX512F__)
+template <class T>
+constexpr const KernelTable<T, true>& whole_kernels = tail_kernels<T>;
+#else
+template <class T>
+constexpr KernelTable<T, false> whole_kernels{};
+#endif
+
+template <class T>
+FASTNN_INLINE const Kernel<T>* kernels_for(int vectors, int last) {
+  return last == Vec<T>::lanes ? whole_kernels<T>.of[vectors] : tail_kernels<T>.of[vectors];
+}
+
+// Panels of a block of columns, in units of vectors.
+template <class T>
+FASTNN_INLINE EvenSplit split_panels(int64_t columns, int vectors) {
+  const int64_t all = parts(columns, Vec<T>::lanes);
+  return EvenSplit(all, parts(all, vectors));
+}
+
+// Where the sums of a block of C live while k proceeds; rows and columns count from the block's corner.
+template <class T>
+struct Sums {
+  T* c;
+  int64_t c_row;
+  T* partial;  // unfinished chains
+  int64_t partial_row;
+  T* total;  // blocks of k that are finished
+  int64_t total_row;
+  const T* bias;
+  bool accumulate;
+
+  Sums(const GemmArgs<T>& g, const Plan& x, Range rows, Range columns, T* scratch) {
+    const int64_t width = round_up(columns.size(), Vec<T>::lanes);
+    c = g.c + rows.begin * g.c_row + columns.begin;
+    c_row = g.c_row;
+    partial = x.keep_partial ? scratch : c;
+    partial_row = x.keep_partial ? width : c_row;
+    total = x.keep_total ? scratch + x.partial : c;
+    total_row = x.keep_total ? width : c_row;
+    bias = g.bias ? g.bias + columns.begin : nullptr;
+    accumulate = g.accumulate;
+  }
+
+  FASTNN_INLINE void direct(TileCall<T>& call, const Piece& piece, int64_t i, int64_t j) const {
+    call.start = piece.opens ? nullptr : partial + i * partial_row + j;
+    call.start_row = partial_row;
+    call.addends = 0;
+    T* own = c + i * c_row + j;
+    if (!piece.closes) {
+      call.c = partial + i * partial_row + j;
+      call.c_row = partial_row;
+      return;
+    }
+    T* sum = total + i * total_row + j;
+    call.c = piece.final ? own : sum;
+    call.c_row = piece.final ? c_row : total_row;
+    if (!piece.first) call.addend[call.addends++] = {sum, total_row};
+    if (!piece.final) return;
+    if (bias) call.addend[call.addends++] = {bias + j, 0};
+    if (accumulate) call.addend[call.addends++] = {own, c_row};
+  }
+};
+
+// One panel of C for a piece of k, all register tiles from top to bottom.
+template <class T>
+void run_tiles(TileCall<T>& call, const Sums<T>& sums, const Piece& piece, int64_t rows, int vectors) {
+  const Kernel<T>* kernels = kernels_for<T>(vectors, call.last);
+  const EvenSplit tiles(rows, parts(rows, tile_rows[vectors]));
+  int64_t i = 0;
+  for (int64_t t = 0; t < tiles.count; ++t) {
+    const int64_t height = tiles.size(t);
+    sums.direct(call, piece, i, 0);
+    kernels[height](call);
+    call.a += height * call.a_row;
+    i += height;
+  }
+}
+
+// Path::panels: some rows of a range of panels.
+template <class T>
+void run_panels(const GemmArgs<T>& g, const Plan& x, const EvenSplit& panels, Range range, Range of_rows, T* scratch) {
+  constexpr int64_t lanes = Vec<T>::lanes;
+  const Pieces pieces(g.k, x.piece);
+  TileCall<T> call;
+  call.a_row = g.a_row;
+  call.a_col = g.a_col;
+  for (int64_t p = range.begin; p < range.end; ++p) {
+    const int64_t column = panels.begin(p) * lanes;
+    const int vectors = static_cast<int>(panels.size(p));
+    const int64_t width = vectors * lanes;
+    const int64_t present = smaller(width, g.n - column);
+    call.last = static_cast<int>(present - (width - lanes));
+    for (int64_t i = of_rows.begin; i < of_rows.end; i += x.rows) {
+      const Range rows{i, smaller(i + x.rows, of_rows.end)};
+      const Sums<T> sums(g, x, rows, {column, column + present}, scratch + x.packed_b);
+      for (int64_t q = 0; q < pieces.count; ++q) {
+        const Piece piece = pieces.at(q);
+        const Matrix<T> b{g.b + piece.begin * g.b_row + column * g.b_col, g.b_row, g.b_col};
+        call.k = piece.size;
+        call.a = g.a + rows.begin * g.a_row + piece.begin * g.a_col;
+        call.b = b.p;
+        call.b_row = g.b_row;
+        if (x.thin) {
+          call.b_row = g.b_col;
+          sums.direct(call, piece, 0, 0);
+          (call.last == lanes ? thin_kernels<T, false>.of : thin_kernels<T, true>.of)[rows.size()](call);
+          continue;
+        }
+        if (x.pack_b) {
+          pack_rows(b, piece.size, present, scratch, width, width);
+          call.b = scratch;
+          call.b_row = width;
+        }
+        run_tiles(call, sums, piece, rows.size(), vectors);
+      }
+    }
+  }
+}
+
+// Path::blocks: strips of rows pass over a block of B.
+template <class T>
+struct Block {
+  const GemmArgs<T>& g;
+  const Plan& x;
+  Range rows, columns;
+  Piece piece;
+  const Sums<T>& sums;
+  EvenSplit panels, strips;
+  T* packed_a;
+  T* packed_b;
+
+  static constexpr int64_t lanes = Vec<T>::lanes;
+
+  int64_t depth() const { return round_up(piece.size, lanes); }
+
+  void pack_panel(int64_t p) const {
+    const int64_t j = panels.begin(p) * lanes;
+    const int64_t width = panels.size(p) * lanes;
+    const Matrix<T> b{g.b + piece.begin * g.b_row + (columns.begin + j) * g.b_col, g.b_row, g.b_col};
+    pack_rows(b, piece.size, smaller(width, columns.size() - j), packed_b + j * depth(), width, width);
+  }
+
+  // A few k of all strips at a time: rows of the source are read from end to end.
+  void pack_strips(Range k) const {
+    constexpr int64_t step = 8;
+    for (int64_t p = k.begin; p < k.end; p += step) {
+      const int64_t count = smaller(step, k.end - p);
+      for (int64_t s = 0; s < strips.count; ++s) {
+        const int64_t i = strips.begin(s);
+        const int64_t height = strips.size(s);
+        copy_columns(Matrix<T>{g.a + (rows.begin + i) * g.a_row + (piece.begin + p) * g.a_col, g.a_col, 1}, count,
+                     height, packed_a + i * piece.size + p * height);
+      }
+    }
+  }
+
+  void run(Range of_strips) const {
+    TileCall<T> call;
+    call.k = piece.size;
+    for (int64_t s = of_strips.begin; s < of_strips.end; ++s) {
+      const int64_t i = strips.begin(s);
+      const int64_t height = strips.size(s);
+      call.a = g.a + (rows.begin + i) * g.a_row + piece.begin * g.a_col;
+      call.a_row = g.a_row;
+      call.a_col = g.a_col;
+      if (x.pack_a) {
+        call.a = packed_a + i * piece.size;
+        call.a_row = 1;
+        call.a_col = height;
+      }
+      for (int64_t p = 0; p < panels.count; ++p) {
+        const int64_t j = panels.begin(p) * lanes;
+        const int vectors = static_cast<int>(panels.size(p));
+        call.b = g.b + piece.begin * g.b_row + columns.begin + j;
+        call.b_row = g.b_row;
+        if (x.pack_b) {
+          call.b = packed_b + j * depth();
+          call.b_row = vectors * lanes;
+        }
+        call.last = static_cast<int>(smaller(lanes, columns.size() - j - (vectors - 1) * lanes));
+        sums.direct(call, piece, i, j);
+        kernels_for<T>(vectors, call.last)[height](call);
+      }
+    }
+  }
+};
+
+template <class T>
+void run_blocks(Context& context, const GemmArgs<T>& g, const Plan& x) {
+  T* packed_a = reinterpret_cast<T*>(context.scratch);
+  T* packed_b = packed_a + x.packed_a;
+  const Pieces pieces(g.k, x.piece);
+  for (int64_t i = 0; i < g.m; i += x.rows) {
+    const Range rows{i, smaller(i + x.rows, g.m)};
+    for (int64_t j = 0; j < g.n; j += x.columns) {
+      const Range columns{j, smaller(j + x.columns, g.n)};
+      const Sums<T> sums(g, x, rows, columns, packed_b + x.packed_b);
+      for (int64_t q = 0; q < pieces.count; ++q) {
+        const Block<T> block{g,
+                             x,
+                             rows,
+                             columns,
+                             pieces.at(q),
+                             sums,
+                             split_panels<T>(columns.size(), x.vectors),
+                             EvenSplit(rows.size(), parts(rows.size(), tile_rows[x.vectors])),
+                             packed_a,
+                             packed_b};
+        const int64_t slices = x.pack_a ? parts(block.piece.size, 64) : 0;
+        const int64_t copies = x.pack_b ? block.panels.count : 0;
+        if (slices + copies > 0) {
+          parallel_for(context, slices + copies, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t n = begin; n < end; ++n) {
+              if (n < slices) {
+                block.pack_strips({n * 64, smaller((n + 1) * 64, block.piece.size)});
+              } else {
+                block.pack_panel(n - slices);
+              }
+            }
+          });
+        }
+        parallel_for(context, block.strips.count, larger(1, block.strips.count / x.jobs),
+                     [&](int64_t begin, int64_t end) {
+                       block.run({begin, end});
+                     });
+      }
+    }
+  }
+}
+
+template <class T>
+void run_gemm(Context& context, const GemmArgs<T>& g) {
+  if (g.m <= 0 || g.n <= 0) return;
+  const Plan x = make_plan(g);
+  if (x.path == Path::blocks) return run_blocks(context, g, x);
+  const bool narrow = x.path == Path::narrow;
+  const EvenSplit panels = split_panels<T>(g.n, narrow ? 1 : x.vectors);
+  const EvenSplit jobs(narrow ? g.m : panels.count, x.jobs);
+  const EvenSplit row_jobs(g.m, x.row_jobs);
+  const size_t bytes = job_bytes<T>(x);
+  char* scratch = context.scratch;
+  parallel_for(context, x.jobs * x.row_jobs, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      T* own = reinterpret_cast<T*>(scratch + static_cast<size_t>(n) * bytes);
+      const int64_t job = quotient(n, x.row_jobs);
+      if (narrow) {
+        run_narrow(g, x, jobs.part(job), own);
+      } else {
+        run_panels(g, x, panels, jobs.part(job), row_jobs.part(n - job * x.row_jobs), own);
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace fastnn::FASTNN_ISA

@@ -1,0 +1,219 @@
+// Optimizer updates over tables of tensors: one pass, 28 bytes a parameter for Adam. The formulas are PyTorch's;
+// g stands for the gradient with its sign and weight decay.
+#include "kernels/table.h"
+#include "simd/vec.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+constexpr int64_t update_grain = 16384;
+constexpr int64_t many_tensors = 16;
+
+// step(q) for each tensor q of the table, serially; then body(q, lo, hi) over its elements, in parallel.
+template <class Step, class Body>
+FASTNN_INLINE void for_table(const Call& c, Context& x, Step step, Body body) {
+  const int count = c.count(0);
+  int64_t total = 0;
+  for (int q = 0; q < count; q++) total += c.in(0, q).size();
+  for (int q = 0; q < count; q++) step(q);
+  if (count >= many_tensors) {
+    const int64_t mean = total / count + 1;
+    parallel_for(x, count, 1 + update_grain / mean, [&](int64_t from, int64_t to) {
+      for (int64_t q = from; q < to; q++) body(int(q), int64_t(0), c.in(0, int(q)).size());
+    });
+    return;
+  }
+  for (int q = 0; q < count; q++)
+    parallel_for(x, c.in(0, q).size(), update_grain, [&](int64_t lo, int64_t hi) { body(q, lo, hi); });
+}
+
+// f(i, n): n elements from i on, a whole vector but for the last.
+template <class T, class F>
+FASTNN_INLINE void by_vectors(int64_t lo, int64_t hi, F f) {
+  constexpr int lanes = Vec<T>::lanes;
+  int64_t i = lo;
+  for (; i + lanes <= hi; i += lanes) f(i, std::integral_constant<int, lanes>{});
+  if (i < hi) f(i, int(hi - i));
+}
+
+template <class T, class N>
+FASTNN_INLINE Vec<T> load(const T* p, N n) {
+  if constexpr (std::is_same_v<N, int>)
+    return Vec<T>::load(p, n);
+  else
+    return Vec<T>::load(p);
+}
+
+template <class T, class N>
+FASTNN_INLINE void store(Vec<T> v, T* p, N n) {
+  if constexpr (std::is_same_v<N, int>)
+    v.store(p, n);
+  else
+    v.store(p);
+}
+
+template <class T>
+FASTNN_INLINE Vec<T> number(double x) {
+  return Vec<T>(static_cast<T>(x));
+}
+
+// The gradient that a rule sees: maximized means minus, weight decay adds to it.
+template <class T>
+struct Gradient {
+  const T *g, *p;
+  Vec<T> sign, decay;
+
+  template <class N>
+  FASTNN_INLINE Vec<T> operator()(int64_t i, N n, Vec<T> parameter) const {
+    return fma(decay, parameter, sign * load(g + i, n));
+  }
+};
+
+template <class T>
+FASTNN_INLINE T* item(const Call& c, int argument, int q) {
+  return c.has(argument) ? c.in(argument, q).as<T>() : nullptr;
+}
+
+// p, g, v, n; lr, momentum, dampening, weight_decay, nesterov, maximize
+//   v <- momentum v + (1 - dampening) g, at the first step v <- g;   p <- p - lr (nesterov: g + momentum v, else v)
+// Source: Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
+template <class T>
+int64_t sgd_run(const Call& c, Context& x) noexcept {
+  const double lr = c.attr[0].f, momentum = c.attr[1].f, dampening = c.attr[2].f;
+  const bool nesterov = c.attr[4].i != 0;
+  const Vec<T> step = number<T>(-lr), mu = number<T>(momentum);
+  for_table(
+      c, x, [&](int q) { ++*item<int64_t>(c, 3, q); },
+      [&](int q, int64_t lo, int64_t hi) FASTNN_INLINED {
+        T *p = item<T>(c, 0, q), *v = momentum != 0 ? item<T>(c, 2, q) : nullptr;
+        const Gradient<T> gradient{item<T>(c, 1, q), p, number<T>(c.attr[5].i ? -1 : 1), number<T>(c.attr[3].f)};
+        const bool first = *item<int64_t>(c, 3, q) == 1;
+        const Vec<T> keep = first ? Vec<T>{} : mu, take = number<T>(first ? 1 : 1 - dampening);
+        by_vectors<T>(lo, hi, [&](int64_t i, auto n) FASTNN_INLINED {
+          const Vec<T> old = load(p + i, n), g = gradient(i, n, old);
+          Vec<T> move = g;
+          if (v) {
+            move = fma(keep, load(v + i, n), take * g);
+            store(move, v + i, n);
+            if (nesterov) move = fma(mu, move, g);
+          }
+          store(fma(step, move, old), p + i, n);
+        });
+      });
+  return -1;
+}
+
+// Bias corrections of a tensor at step n.
+struct Correction {
+  double first, second;
+};
+
+FASTNN_INLINE Correction correction(double beta1, double beta2, int64_t n) {
+  return {1 - __builtin_pow(beta1, double(n)), 1 - __builtin_pow(beta2, double(n))};
+}
+
+// p, g, m, v, vmax, n; lr, beta1, beta2, eps, weight_decay, decoupled, amsgrad, maximize
+//   m <- m + (1 - beta1)(g - m);   v <- beta2 v + (1 - beta2) g g;
+//   p <- p - lr / (1 - beta1^n)  m / (sqrt(v) / sqrt(1 - beta2^n) + eps)
+// Sources: Kingma and Ba, Adam, ICLR 2015; Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019;
+// Reddi et al., On the convergence of Adam and beyond, ICLR 2018.
+template <class T>
+int64_t adam_run(const Call& c, Context& x) noexcept {
+  const double lr = c.attr[0].f, beta1 = c.attr[1].f, beta2 = c.attr[2].f, weight_decay = c.attr[4].f;
+  const bool decoupled = c.attr[5].i != 0, amsgrad = c.attr[6].i != 0;
+  const Vec<T> take1 = number<T>(1 - beta1), keep2 = number<T>(beta2), take2 = number<T>(1 - beta2);
+  const Vec<T> eps = number<T>(c.attr[3].f), shrink = number<T>(decoupled ? 1 - lr * weight_decay : 1);
+  for_table(
+      c, x, [&](int q) { ++*item<int64_t>(c, 5, q); },
+      [&](int q, int64_t lo, int64_t hi) FASTNN_INLINED {
+        T *p = item<T>(c, 0, q), *m = item<T>(c, 2, q), *v = item<T>(c, 3, q);
+        T* top = amsgrad ? item<T>(c, 4, q) : nullptr;
+        const Gradient<T> gradient{item<T>(c, 1, q), p, number<T>(c.attr[7].i ? -1 : 1),
+                                   number<T>(decoupled ? 0 : weight_decay)};
+        const Correction bias = correction(beta1, beta2, *item<int64_t>(c, 5, q));
+        const Vec<T> step = number<T>(-lr / bias.first), scale = number<T>(1 / __builtin_sqrt(bias.second));
+        by_vectors<T>(lo, hi, [&](int64_t i, auto n) FASTNN_INLINED {
+          const Vec<T> old = load(p + i, n), g = gradient(i, n, old);
+          const Vec<T> m0 = load(m + i, n), m1 = fma(take1, g - m0, m0);
+          const Vec<T> v1 = fma(take2 * g, g, keep2 * load(v + i, n));
+          store(m1, m + i, n);
+          store(v1, v + i, n);
+          Vec<T> second = v1;
+          if (top) {
+            second = maximum(load(top + i, n), v1);
+            store(second, top + i, n);
+          }
+          const Vec<T> divisor = fma(sqrt(second), scale, eps);
+          store(fma(step, m1 / divisor, old * shrink), p + i, n);
+        });
+      });
+  return -1;
+}
+
+// p, g, v, b, a; lr, alpha, eps, weight_decay, momentum, centered, maximize
+//   v <- alpha v + (1 - alpha) g g;  centered: a <- a + (1 - alpha)(g - a), v - a a for v;
+//   b <- momentum b + g / (sqrt(v) + eps);  p <- p - lr b
+// Sources: Tieleman and Hinton, lecture 6.5, 2012; Graves, Generating sequences with recurrent neural networks, 2013.
+template <class T>
+int64_t rmsprop_run(const Call& c, Context& x) noexcept {
+  const double alpha = c.attr[1].f;
+  const bool centered = c.attr[5].i != 0;
+  const Vec<T> step = number<T>(-c.attr[0].f), keep = number<T>(alpha), take = number<T>(1 - alpha);
+  const Vec<T> eps = number<T>(c.attr[2].f), mu = number<T>(c.attr[4].f);
+  for_table(
+      c, x, [](int) {},
+      [&](int q, int64_t lo, int64_t hi) FASTNN_INLINED {
+        T *p = item<T>(c, 0, q), *v = item<T>(c, 2, q), *b = item<T>(c, 3, q);
+        T* a = centered ? item<T>(c, 4, q) : nullptr;
+        const Gradient<T> gradient{item<T>(c, 1, q), p, number<T>(c.attr[6].i ? -1 : 1), number<T>(c.attr[3].f)};
+        by_vectors<T>(lo, hi, [&](int64_t i, auto n) FASTNN_INLINED {
+          const Vec<T> old = load(p + i, n), g = gradient(i, n, old);
+          const Vec<T> v1 = fma(take * g, g, keep * load(v + i, n));
+          store(v1, v + i, n);
+          Vec<T> spread = v1;
+          if (a) {
+            const Vec<T> a0 = load(a + i, n), a1 = fma(take, g - a0, a0);
+            store(a1, a + i, n);
+            spread = fnma(a1, a1, v1);
+          }
+          Vec<T> move = g / (sqrt(spread) + eps);
+          if (b) {
+            move = fma(mu, load(b + i, n), move);
+            store(move, b + i, n);
+          }
+          store(fma(step, move, old), p + i, n);
+        });
+      });
+  return -1;
+}
+
+// p, g, s, n; lr, lr_decay, weight_decay, eps, maximize
+//   s <- s + g g;   p <- p - lr / (1 + (n - 1) lr_decay)  g / (sqrt(s) + eps)
+// Source: Duchi, Hazan and Singer, Adaptive subgradient methods, JMLR 2011.
+template <class T>
+int64_t adagrad_run(const Call& c, Context& x) noexcept {
+  const Vec<T> eps = number<T>(c.attr[3].f);
+  for_table(
+      c, x, [&](int q) { ++*item<int64_t>(c, 3, q); },
+      [&](int q, int64_t lo, int64_t hi) FASTNN_INLINED {
+        T *p = item<T>(c, 0, q), *s = item<T>(c, 2, q);
+        const Gradient<T> gradient{item<T>(c, 1, q), p, number<T>(c.attr[4].i ? -1 : 1), number<T>(c.attr[2].f)};
+        const Vec<T> step = number<T>(-c.attr[0].f / (1 + double(*item<int64_t>(c, 3, q) - 1) * c.attr[1].f));
+        by_vectors<T>(lo, hi, [&](int64_t i, auto n) FASTNN_INLINED {
+          const Vec<T> old = load(p + i, n), g = gradient(i, n, old);
+          const Vec<T> s1 = fma(g, g, load(s + i, n));
+          store(s1, s + i, n);
+          store(fma(step, g / (sqrt(s1) + eps), old), p + i, n);
+        });
+      });
+  return -1;
+}
+
+}  // namespace
+
+const Run sgd[2] = {sgd_run<float>, sgd_run<double>};
+const Run adam[2] = {adam_run<float>, adam_run<double>};
+const Run rmsprop[2] = {rmsprop_run<float>, rmsprop_run<double>};
+const Run adagrad[2] = {adagrad_run<float>, adagrad_run<double>};
+
+}  // namespace fastnn::FASTNN_ISA

@@ -1,0 +1,59 @@
+// log and log1p. x = m 2^e with m in [0.75, 1.5); with f = m - 1, log x = e ln 2 + f + f^2 q(f), the sum of the first
+// two terms carried with its rounding error (as in fdlibm, ln 2 is in two parts); q is a minimax polynomial of our own.
+#pragma once
+
+#include "simd/exponent.h"
+#include "simd/math_exp.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+// q with log(1 + f) = f + f^2 q(f) on [-0.25, 0.5]: errors 2^-27.4 and 2^-55.9.
+FASTNN_INLINE Vec<float> log_polynomial(Vec<float> f) {
+  return polynomial(f, {-0.5f, 3.3333462e-01f, -2.5000194e-01f, 1.9990388e-01f, -1.6642581e-01f, 1.4474845e-01f,
+                        -1.3205938e-01f, 1.0584736e-01f, -4.5995306e-02f});
+}
+
+FASTNN_INLINE Vec<double> log_polynomial(Vec<double> f) {
+  return wide_polynomial(f, {-0.4999999999999997,   0.3333333333333395,   -0.2500000000001966,   0.19999999999815946,
+                             -0.16666666662745133,  0.14285714301391506,  -0.12500000350407608,  0.11111110798051028,
+                             -0.09999983738453413,  0.09090889616190916,  -0.08333732350452275,  0.07693481895202453,
+                             -0.0713842160770864,   0.06642263671432495,  -0.06249103678600835,  0.06087299774827583,
+                             -0.059777718800534264, 0.050752497866025724, -0.029359870006475136, 0.008058286628146533});
+}
+
+// e ln 2 + log(1 + f - excess), excess negligible but in the sum.
+template <class T>
+FASTNN_INLINE Vec<T> sum_log(Vec<T> e, Vec<T> f, Vec<T> excess) {
+  using C = ExpConstants<T>;
+  const Vec<T> high = fma(e, Vec<T>(C::ln2_high), f);  // the product is exact
+  const Vec<T> tail = fma(e, Vec<T>(C::ln2_low), fms(e, Vec<T>(C::ln2_high), high) + f - excess);
+  const Vec<T> square = f * f;
+  // The tail of an infinite sum is NaN; max with the constant second drops it, and keeps every other low part.
+  return high + max(fma(square, log_polynomial(f), tail), Vec<T>(T(-1)));
+}
+
+template <class T>
+FASTNN_INLINE Vec<T> log(Vec<T> x) {
+  const auto [m, e] = split(x);
+  return sum_log(e, m - T(1), Vec<T>{});
+}
+
+// log(1 + x), where 1 + x = u + c with c the rounding error of the sum; f is the fraction of u, plus c scaled, less 1.
+template <class T>
+FASTNN_INLINE Vec<T> log1p(Vec<T> x) {
+  const Vec<T> one(T(1));
+  const Vec<T> u = one + x;
+  const Vec<T> c = min(one, x) - (u - max(one, x));
+  const auto [m, e] = split(u);
+  // NaN for x = -1 and inf, where any number will do beside the infinite e.
+  const Vec<T> scaled = max(scale(c, -e), -one);
+  const Vec<T> first = m - one;
+  const Vec<T> f = first + scaled;
+  const Vec<T> y = sum_log(e, f, f - first - scaled);
+  // The sign of x is that of the result, and sums lose that of -0.
+  return from_bits(bits(y) | sign_bit(x));
+}
+
+}  // namespace
+}  // namespace fastnn::FASTNN_ISA

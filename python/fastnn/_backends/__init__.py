@@ -1,0 +1,1 @@
+"""The backends: kernels found by name. The plain names are public functions, so these modules are private."""

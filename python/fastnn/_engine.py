@@ -1,0 +1,415 @@
+"""Automatic differentiation: one `apply` for every op, and an engine on a heap of serial numbers.
+
+A node is made for each recorded call and holds the op, its inputs and what the op's backward wants back. ``backward``
+visits nodes in the order opposite to their making, so neither sorting nor recursion is needed.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from . import _registry
+from ._codegen import apply_function, saves_function
+from ._registry import OPS, WRITES, BadIndex, Op, Refused, fallback_column, root, state
+
+serial = count(1).__next__
+
+
+class _Mode(threading.local):
+    """Grad mode, per thread."""
+
+    enabled = True
+
+
+mode = _Mode()
+
+
+class _Factory:
+    """The Tensor class, installed by _tensor.py, which stands to the right of this module."""
+
+    tensor: Any = None
+    make: Any = None  # (array, node, output) -> Tensor
+
+
+factory = _Factory()
+
+
+class Node:
+    """One recorded call: the gradient of its outputs arrives in `grad`, `op` and `saved` send it on to `inputs`."""
+
+    __slots__ = ("clock", "grad", "inputs", "needs", "old", "op", "saved", "serial")
+    op: Any
+    inputs: tuple[Any, ...]
+    saved: Any
+    needs: int
+    serial: int
+    grad: Any
+    clock: int
+    old: Any  # where a change in place made it: the Tensor as it was before
+
+
+class no_grad:  # noqa: N801 (PyTorch's name)
+    """Context manager and decorator: nothing is recorded for backward inside.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> w = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    >>> with fastnn.no_grad():
+    ...     y = w * 2
+    >>> y.requires_grad
+    False
+    """
+
+    value = False
+
+    def __enter__(self) -> None:
+        self.previous = getattr(self, "previous", [])
+        self.previous.append(mode.enabled)
+        mode.enabled = self.value
+
+    def __exit__(self, *exc: object) -> None:
+        mode.enabled = self.previous.pop()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def inside(*args: Any, **keywords: Any) -> Any:
+            with type(self)():
+                return function(*args, **keywords)
+
+        return inside
+
+
+class enable_grad(no_grad):  # noqa: N801
+    """Context manager and decorator: record for backward inside, whatever is set around it."""
+
+    value = True
+
+
+def is_grad_enabled() -> bool:
+    """Whether calls on tensors that require grad are recorded in this thread."""
+    return mode.enabled
+
+
+def set_grad_enabled(enabled: bool) -> None:
+    """Switch recording in this thread for good; `no_grad` is the form that undoes itself."""
+    mode.enabled = bool(enabled)
+
+
+def install(tensor: Any, make: Any) -> None:
+    """Take the Tensor class, and make every op's path for Tensors, of those declared from now on too."""
+    factory.tensor, factory.make = tensor, make
+    for op in OPS.values():
+        connect(op)
+    _registry.DECLARED.append(connect)
+
+
+def connect(op: Op) -> None:
+    """Make the op's path for Tensors; called when an op is declared and when the Tensor class is there."""
+    if op.composite:
+        return
+    if op.lists or op.outputs != 1:
+        op.apply = functools.partial(apply_values, op)
+        return
+    space = {
+        "Tensor": factory.tensor,
+        "new": factory.tensor.__new__,
+        "Node": Node,
+        "mode": mode,
+        "serial": serial,
+        "slow": apply_slowly,
+    }
+    op.apply = apply_function(op, space)
+
+
+def apply_values(op: Op, *args: Any) -> Any:
+    """The generic form of `apply`: variadic inputs, several outputs."""
+    return apply(op, args)
+
+
+def unwrap(a: Any) -> Any:
+    """The arrays of Tensors, in lists too."""
+    if isinstance(a, factory.tensor):
+        return a.array
+    if type(a) is list or type(a) is tuple:
+        return [unwrap(x) for x in a]
+    return a
+
+
+def has_tensor(a: Any) -> bool:
+    """Whether a Tensor is among the arguments."""
+    if type(a) is list or type(a) is tuple:
+        return any(map(has_tensor, a))
+    return isinstance(a, factory.tensor)
+
+
+def wants(a: Any) -> bool:
+    """Whether a gradient is wanted for an input."""
+    if type(a) is list or type(a) is tuple:
+        return any(map(wants, a))
+    return isinstance(a, factory.tensor) and a.requires
+
+
+def apply(op: Op, args: tuple[Any, ...]) -> Any:
+    """Run the active kernel on the arrays of `args` and record the call where a gradient will be wanted."""
+    n = len(op.inputs)
+    raw = (*map(unwrap, args[:n]), *args[n:])
+    try:
+        out = op.forward_kernels[state.active](*raw)
+    except (Refused, BadIndex) as why:
+        raise op.refusal(raw, why) from None
+    if out is NotImplemented:
+        return apply_slowly(op, args)
+    note_writes(op, raw)
+    if not any(map(has_tensor, args[:n])):
+        return out[0] if op.extras and op.outputs == 1 else out
+    return record(op, args, raw, out)
+
+
+def note_writes(op: Op, raw: tuple[Any, ...]) -> None:
+    """Note the inputs that a call changed in place."""
+    for name in op.updates:
+        _registry.wrote_each(raw[op.inputs.index(name)])
+
+
+def record(op: Op, args: tuple[Any, ...], raw: tuple[Any, ...], out: Any) -> Any:
+    """Tensors for a kernel's result, with a node behind them where a gradient is wanted."""
+    if op.outputs == 0:
+        return None
+    n, node = len(op.inputs), None
+    if op.rule and mode.enabled:
+        needs = 0
+        for i, (name, a) in enumerate(zip(op.inputs, args[:n], strict=True)):
+            if name in op.differentiable and wants(a):
+                needs |= 1 << i
+        if needs:
+            node = Node()
+            node.op, node.inputs, node.needs, node.grad = op, args[:n], needs, None
+            node.saved, node.serial, node.clock = saves(op)(raw, out), serial(), state.clock
+    if op.outputs == 1:
+        return factory.make(out[0] if op.extras else out, node, 0)
+    return tuple(factory.make(out[i], node, i) for i in range(op.outputs))
+
+
+@functools.cache
+def saves(op: Op) -> Any:
+    """What the op's node keeps; made at the first recorded generic call."""
+    return saves_function(op)
+
+
+def apply_slowly(op: Op, args: tuple[Any, ...]) -> Any:
+    """`apply` for arguments that the active kernel declined: numbers, lists, mixed or foreign dtypes, subclasses.
+
+    They are brought to plain arrays (for ops that promote: of one dtype) and tried once more; what no kernel of the
+    active backend takes, integers say, the NumPy definition does.
+    """
+    n = len(op.inputs)
+    ready = (*(plain(op, name, a) for name, a in zip(op.inputs, args[:n], strict=True)), *args[n:])
+    if op.promotes:
+        ready = promoted_inputs(op, ready)
+    raw = (*map(unwrap, ready[:n]), *ready[n:])
+    try:
+        out = op.forward_kernels[state.active](*raw)
+        if out is NotImplemented:
+            out = op.forward_kernels[fallback_column()](*raw)
+    except (Refused, BadIndex) as why:
+        raise op.refusal(raw, why) from None
+    if out is NotImplemented:
+        kinds = ", ".join(type(a).__name__ for a in args[:n])
+        raise TypeError(f"{op.name}: wants arrays or Tensors for {', '.join(op.inputs)}; got {kinds}")
+    note_writes(op, raw)
+    if not any(map(has_tensor, args[:n])):
+        return out[0] if op.extras and op.outputs == 1 else out
+    return record(op, ready, raw, out)
+
+
+def plain(op: Op, name: str, a: Any) -> Any:
+    """An argument as a Tensor or a plain array in native byte order; Python numbers stay where the op promotes."""
+    if a is None and name in op.optional:
+        return None
+    if name in op.lists:
+        if not isinstance(a, (list, tuple)):
+            raise TypeError(f"{op.name}: {name} wants a list of arrays; got {type(a).__name__}")
+        items = [plain(op, "", x) for x in a]
+        return promoted(tuple(items)) if name in op.promotes and items else items
+    if isinstance(a, factory.tensor):
+        return a
+    if name in op.promotes and type(a) in (int, float):
+        return a
+    if type(a) is np.ndarray and a.dtype.isnative and a.dtype.kind in "fiub":
+        return a
+    array = np.asarray(a)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{op.name}: {name} wants numbers; got {type(a).__name__} of dtype {array.dtype}")
+    if not isinstance(a, (np.ndarray, np.generic)) and array.dtype.kind == "f":
+        array = array.astype(state.default_dtype)
+    array = np.asarray(array, array.dtype.type)
+    if state.recorder is not None:
+        state.recorder.constant(array)
+    return array
+
+
+def promoted_inputs(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """All arguments, with those inputs cast to one dtype that the op promotes (lists already are)."""
+    where = [i for i, name in enumerate(op.inputs) if name in op.promotes and name not in op.lists]
+    ready = list(args)
+    for i, value in zip(where, promoted(tuple(args[i] for i in where)), strict=True):
+        ready[i] = value
+    return tuple(ready)
+
+
+def promoted(values: tuple[Any, ...]) -> list[Any]:
+    """Arguments cast to one dtype by PyTorch's rules: numbers are weak, 0-d arrays weak within their category."""
+    dtypes = [v.dtype for v in values if hasattr(v, "dtype")]
+    ranks = [v.ndim for v in values if hasattr(v, "dtype")]
+    if not dtypes:
+        target = state.default_dtype if any(type(v) is float for v in values) else np.dtype(np.int64)
+        return [np.asarray(v, target) for v in values]
+    target = common_dtype(dtypes, ranks)
+    if target.kind in "iub" and any(type(v) is float for v in values):
+        target = state.default_dtype
+    cast = OPS["cast"].public
+    return [cast(v, dtype=target) if hasattr(v, "dtype") and v.dtype != target else v for v in values]
+
+
+def common_dtype(dtypes: list[np.dtype[Any]], ranks: list[int]) -> np.dtype[Any]:
+    """The dtype of arithmetic between arrays of these dtypes and ranks."""
+
+    def category(d: np.dtype[Any]) -> int:
+        return {"b": 0, "u": 1, "i": 1, "f": 2}.get(d.kind, 3)
+
+    with_axes = [d for d, r in zip(dtypes, ranks, strict=True) if r > 0]
+    top = max(map(category, dtypes))
+    strong = with_axes if with_axes and max(map(category, with_axes)) == top else dtypes
+    if top == 2:
+        return np.result_type(*[d for d in strong if d.kind == "f"])
+    return np.result_type(*strong)
+
+
+def run_backward(op: Op, dy: Any, saved: tuple[Any, ...], needs: int) -> Any:
+    """One op's gradients: the active backend's kernel, the NumPy rule for what it declines (integers, say)."""
+    try:
+        grads = op.backward_kernels[state.active](dy, *saved, needs)
+        if grads is NotImplemented:
+            grads = op.backward_kernels[fallback_column()](dy, *saved, needs)
+    except (Refused, BadIndex) as why:
+        raise TypeError(f"{op.name}: {why}") from None
+    return grads if type(grads) is tuple else (grads,)
+
+
+def check_writes(node: Node) -> None:
+    """Refuse a backward whose saved values were changed in place after they were saved."""
+    for a in node.saved:
+        for b in a if type(a) is list else (a,):
+            if type(b) is np.ndarray and WRITES.get(id(root(b)), 0) > node.clock:
+                raise RuntimeError(
+                    f"one of the values needed for the gradient of {node.op.name} has been modified by an in-place "
+                    f"operation after it was used (shape {b.shape}, dtype {b.dtype})"
+                )
+
+
+def pairs(node: Node, grads: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
+    """Inputs and their gradients, variadic ones taken apart."""
+    for t, g in zip(node.inputs, grads, strict=True):
+        if type(t) is list or type(t) is tuple:
+            yield from zip(t, g if g is not None else [None] * len(t), strict=True)
+        else:
+            yield t, g
+
+
+def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> None:
+    """Add the gradient of `tensor` with respect to every leaf that requires grad to that leaf's ``.grad``.
+
+    Reverse-mode accumulation (Griewank and Walther, Evaluating Derivatives, 2008, chapter 3).
+
+    Parameters
+    ----------
+    tensor
+        Where to begin; a scalar unless `gradient` is given.
+    gradient
+        The gradient of something with respect to `tensor`; same shape. 1 for a scalar.
+    retain_graph
+        Keep the saved values, so that backward may be called again.
+
+    Raises
+    ------
+    RuntimeError
+        Where there is no graph, it was freed, or a saved value was changed in place.
+    """
+    array = tensor.array
+    if not tensor.requires:
+        raise RuntimeError("backward: this tensor does not require grad and has no graph behind it")
+    if gradient is None:
+        if array.size != 1:
+            raise RuntimeError(f"backward: gradient must be given for a tensor of shape {array.shape}, not a scalar")
+        dy = np.ones(array.shape, array.dtype)
+        if state.recorder is not None:
+            state.recorder.constant(dy)
+    else:
+        dy = unwrap(gradient)
+        if type(dy) is not np.ndarray or dy.shape != array.shape:
+            raise ValueError(f"backward: gradient wants shape {array.shape}; got {np.shape(dy)}")
+    if tensor.node is None:
+        deposit(tensor, dy, shared=True)
+        return
+    add = OPS["add"].public
+    heap: list[tuple[int, Node]] = []
+    collect(tensor, dy, heap, add)
+    while heap:
+        node = heapq.heappop(heap)[1]
+        dy, node.grad = node.grad, None
+        if node.saved is None:
+            raise RuntimeError(
+                f"backward: the values saved by {node.op.name} were freed by an earlier backward; "
+                "pass retain_graph=True to the first one"
+            )
+        if node.clock != state.clock:
+            check_writes(node)
+        grads = run_backward(node.op, dy, node.saved, node.needs)
+        if not retain_graph:
+            node.saved = None
+        for t, g in pairs(node, grads):
+            if g is None or not isinstance(t, factory.tensor) or not t.requires:
+                continue
+            while t.node is not None and t.node.serial >= node.serial:  # it was changed in place since
+                t = t.node.old
+            if t.node is not None:
+                collect(t, g, heap, add)
+            else:
+                twice = len(grads) > 1 and sum(h is g for h in grads) > 1
+                deposit(t, g, shared=g is dy or type(g.base) is np.ndarray or twice or type(dy) is list)
+
+
+def collect(tensor: Any, g: Any, heap: list[tuple[int, Node]], add: Any) -> None:
+    """Add `g` to the gradient waiting at the node behind `tensor`; never in place, since g may be another's."""
+    node = tensor.node
+    if node.op.outputs == 1:
+        if node.grad is None:
+            node.grad = g
+            heapq.heappush(heap, (-node.serial, node))
+        else:
+            node.grad = add(node.grad, g)
+        return
+    if node.grad is None:
+        node.grad = [None] * node.op.outputs
+        heapq.heappush(heap, (-node.serial, node))
+    mine = node.grad[tensor.output]
+    node.grad[tensor.output] = g if mine is None else add(mine, g)
+
+
+def deposit(leaf: Any, g: Any, shared: bool) -> None:
+    """Put a gradient into a leaf's ``.grad``: the array itself, unless somebody else may hold the same memory."""
+    if state.recorder is not None:
+        state.recorder.deposit(leaf)
+    if leaf.grad is not None:
+        OPS["accumulate"].public(leaf.grad.array, g)
+        _registry.wrote(leaf.grad.array)
+    else:
+        leaf.grad = factory.make(OPS["copy"].public(g) if shared else g, None, 0)

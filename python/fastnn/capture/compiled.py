@@ -1,0 +1,292 @@
+"""``fastnn.compile``: the first two calls per signature run eagerly and are recorded, later calls replay a plan."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from .._registry import BACKENDS, CPP, BadIndex, state
+from .._tensor import Tensor, make
+from .graph import bounds, build, produced_whole, same_world
+from .recorder import CaptureError, Recorder
+
+MOST_PLANS = 8
+MISSED = NotImplemented
+
+
+def compile(function: Callable[..., Any]) -> Compiled:
+    """A step that is recorded once per signature and then replayed without Python between its operations.
+
+    After a replay all is as after an eager call: parameters, optimizer state, ``.grad``, random numbers, results, the
+    same bits. Arrays and Tensors among the arguments are bound at each call; other arguments are part of the
+    signature. Learning rates and other numbers of ``param_groups`` are read at each call.
+
+    Parameters
+    ----------
+    function : callable
+        Takes arrays, Tensors or hashable values by position or name; returns Tensors, alone or in a tuple, list or
+        dict, or None.
+
+    Returns
+    -------
+    Compiled
+        Call it like the function.
+
+    Raises
+    ------
+    CaptureError
+        From a call, naming the line, where the step reads a traced value in Python, draws random numbers on the host,
+        or computes outside fastnn.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> w = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    >>> @fastnn.compile
+    ... def loss(x):
+    ...     return (x * w).sum()
+    >>> [float(loss(fastnn.tensor([1.0, float(i)]))) for i in range(4)]
+    [1.0, 3.0, 5.0, 7.0]
+    """
+    if not callable(function):
+        raise TypeError(f"compile: function wants a callable; got {type(function).__name__}")
+    return Compiled(function)
+
+
+class Compiled:
+    """A function with its plans (see `compile`)."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function, updated=())
+        self.function = function
+        self.plans: list[Entry] = []
+        self.once: dict[Any, Any] = {}  # the graph of a first recording, until the second
+        self.lock = threading.RLock()
+        self.warned = False
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        if state.recorder is not None:  # a compiled function inside another is part of it
+            return self.function(*args, **keywords)
+        for entry in self.plans:
+            out = entry.call(args, keywords)
+            if out is not MISSED:
+                if entry is not self.plans[0]:
+                    self.promote(entry)
+                return out
+        with self.lock:
+            return self.record(args, keywords)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"function": self.function}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        self.__init__(saved["function"])  # type: ignore[misc]
+
+    def promote(self, entry: Entry) -> None:
+        """The plan used last is tried first."""
+        with self.lock:
+            self.plans = [entry, *(e for e in self.plans if e is not entry)]
+
+    def record(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Run eagerly and record; build the plan from the second recording of a signature."""
+        given = Given(args, keywords)
+        copies = [Tensor(exact_copy(a)) for a in given.arrays]
+        with Recorder(copies) as recorder:
+            result = given.call(self.function, copies)
+            tree = Tree(result)
+            results = [self.result(recorder, t) for t in tree.tensors]
+            graph = build(recorder, results)
+        watched = [(leaf, g is None) for leaf, g in graph.read_grads]
+        key = (*given.key, int(state.epoch), *((id(leaf), empty) for leaf, empty in watched))
+        key = (*key, *((id(group), k, value) for group, k, value in graph.fixed))
+        before = self.once.pop(key, None)
+        if before is None:
+            self.once[key] = graph
+            while len(self.once) > MOST_PLANS:
+                self.once.pop(next(iter(self.once)))
+            return tree.fill(results)
+        same_world(before, graph)
+        entry = Entry(graph, recorder.real, given, tree)
+        self.drop_stale()
+        if len(self.plans) >= MOST_PLANS:
+            self.warn()
+        self.plans = [entry, *self.plans][:MOST_PLANS]
+        return tree.fill([r.copy(order="K") for r in results])
+
+    def drop_stale(self) -> None:
+        """Plans of another epoch can never be used again."""
+        now = int(state.epoch)
+        self.plans = [e for e in self.plans if e.epoch == now]
+
+    def warn(self) -> None:
+        """Say once which argument keeps changing."""
+        if self.warned:
+            return
+        self.warned = True
+        kinds = [e.given.kinds() for e in self.plans]
+        changing = [str(i) for i in range(min(map(len, kinds))) if len({k[i] for k in kinds}) > 1]
+        names = "argument " + ", ".join(changing) if changing else "something outside the arguments"
+        warnings.warn(
+            f"{getattr(self, '__name__', 'compiled')}: more than {MOST_PLANS} signatures; {names} keeps changing, "
+            "and each kind is recorded anew",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+    @staticmethod
+    def result(recorder: Recorder, tensor: Tensor) -> Any:
+        """The array to return: the tensor's own where a record produced it whole, else a recorded copy."""
+        array = tensor.array
+        return array if produced_whole(recorder, array) else ops.copy(array)
+
+    def report(self) -> str:
+        """What the plans consist of, a line for each node."""
+        lines = []
+        for entry in self.plans:
+            shapes = ", ".join(str(a.shape) for a in entry.graph.arguments)
+            lines.append(f"plan for ({shapes}), backend {BACKENDS[entry.backend]}")
+            lines += [
+                f"  {r.name}{' (call-back)' if r.call_back and entry.backend == CPP else ''}  {r.line}"
+                for r in entry.graph.records
+            ]
+        return "\n".join(lines)
+
+
+class Given:
+    """A call's arguments, told apart: arrays, bound at each call, and values, which belong to the signature."""
+
+    def __init__(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        self.count, self.names = len(args), tuple(keywords)
+        self.arrays: list[Any] = []
+        self.places: list[int] = []
+        self.values: list[Any] = []
+        for i, a in enumerate((*args, *keywords.values())):
+            if isinstance(a, Tensor) or type(a) is np.ndarray:
+                self.arrays.append(a.array if isinstance(a, Tensor) else a)
+                self.places.append(i)
+                self.values.append(None)
+            else:
+                try:
+                    hash(a)
+                except TypeError:
+                    raise TypeError(
+                        f"compile: argument {i} wants an array, a Tensor or a hashable value; got {type(a).__name__}"
+                    ) from None
+                self.values.append(a)
+        self.key = (self.count, self.names, *self.kinds())
+
+    def kinds(self) -> list[Any]:
+        """What the signature holds of each argument."""
+        kinds: list[Any] = [(type(v), v) for v in self.values]
+        for i, a in zip(self.places, self.arrays, strict=True):
+            kinds[i] = (a.shape, a.dtype, a.strides)
+        return kinds
+
+    def call(self, function: Callable[..., Any], tensors: list[Tensor]) -> Any:
+        """Call the function with these Tensors for the arrays."""
+        values = list(self.values)
+        for i, t in zip(self.places, tensors, strict=True):
+            values[i] = t
+        return function(*values[: self.count], **dict(zip(self.names, values[self.count :], strict=True)))
+
+
+class Tree:
+    """The structure of a result: a Tensor, or Tensors and values in tuples, lists and dicts."""
+
+    def __init__(self, result: Any) -> None:
+        self.tensors: list[Tensor] = []
+        self.shape = self.take(result)
+
+    def take(self, x: Any) -> Any:
+        """Put Tensors aside, leaving their numbers."""
+        if isinstance(x, Tensor):
+            self.tensors.append(x)
+            return Leaf(len(self.tensors) - 1)
+        if type(x) in (tuple, list):
+            return type(x)(self.take(i) for i in x)
+        if type(x) is dict:
+            return {k: self.take(v) for k, v in x.items()}
+        return x
+
+    def fill(self, arrays: Any) -> Any:
+        """The structure with fresh, detached Tensors."""
+        return self.put(self.shape, [make(a, None, 0) for a in arrays])
+
+    def put(self, x: Any, tensors: list[Tensor]) -> Any:
+        """Undo `take`."""
+        if type(x) is Leaf:
+            return tensors[x.number]
+        if type(x) in (tuple, list):
+            return type(x)(self.put(i, tensors) for i in x)
+        if type(x) is dict:
+            return {k: self.put(v, tensors) for k, v in x.items()}
+        return x
+
+
+class Leaf:
+    """The place of a Tensor in a Tree."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class Entry:
+    """One plan and what it holds for."""
+
+    def __init__(self, graph: Any, backend: int, given: Given, tree: Tree) -> None:
+        from .cpp_plan import CppPlan
+        from .python_plan import PythonPlan
+
+        self.graph, self.backend, self.given, self.tree = graph, backend, given, tree
+        self.epoch = int(state.epoch)
+        plan = CppPlan(graph) if backend == CPP and CppPlan.can(graph) else PythonPlan(graph, backend)
+        self.run = plan.run
+        self.nodes = getattr(plan, "nodes", graph.records)
+        self.watched = [(leaf, g is not None) for leaf, g in graph.read_grads]
+        self.only_arrays = not given.names and len(given.places) == given.count
+        self.single = type(tree.shape) is Leaf
+
+    def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Replay, or NotImplemented where this plan does not hold."""
+        if not self.only_arrays or keywords:
+            given = Given(args, keywords)
+            if given.key != self.given.key:
+                return MISSED
+            args = tuple(given.arrays)
+        if self.watched:
+            if any((leaf.grad is not None) != there for leaf, there in self.watched):
+                return MISSED
+            args += tuple(leaf.grad.array for leaf, there in self.watched if there)
+        try:
+            out = self.run(*args)
+        except BadIndex as why:
+            raise self.bad_index(why) from None
+        if out is MISSED:
+            return MISSED
+        return make(out[0], None, 0) if self.single else self.tree.fill(out)
+
+    def bad_index(self, why: BadIndex) -> Exception:
+        """The op's words for an index out of range, found by a node."""
+        position, node = why.args
+        error: IndexError = self.nodes[node].op.bad_index(position)
+        return error
+
+
+def exact_copy(array: Any) -> Any:
+    """A copy with the same strides, so that what is recorded on it holds for the original."""
+    low, high = bounds(array)
+    memory = np.empty(high - low, np.uint8)
+    copy = np.ndarray(array.shape, array.dtype, memory.data, array.ctypes.data - low, array.strides)
+    copy[...] = array
+    return copy
+
+
+__all__ = ["CaptureError", "Compiled", "compile"]

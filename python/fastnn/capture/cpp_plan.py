@@ -1,0 +1,155 @@
+"""From a graph to a plan of the compiled core: lifetimes, one arena, a node for each record."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from .. import random
+from .._backends.cpp import core
+from .._registry import WRITES, root, state
+from ..random import Draw
+from .graph import Buffer, Graph
+from .hyper import Hyper
+from .recorder import Record, flat
+
+ALIGNMENT = 64
+NUMBER = (-1, 0)  # the spot of what has no memory: a number, a gradient that is not wanted
+
+
+def aligned(n: int) -> int:
+    """`n` rounded up, so that every buffer begins on a cache line."""
+    return (n + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+def lay_out(buffers: list[Buffer]) -> int:
+    """Offsets in one arena, by first fit over lifetimes, the largest first; returns the arena's size.
+
+    Source: Pisarchyk and Lee, Efficient memory management for deep neural net inference, 2020 (greedy by size).
+    """
+    placed: list[Buffer] = []
+    top = 0
+    for b in sorted(buffers, key=lambda b: b.low - b.high):
+        size, at = aligned(b.high - b.low), 0
+        alive = (p for p in placed if p.died >= b.born and b.died >= p.born)
+        for p in sorted(alive, key=lambda p: p.offset):
+            if at + size <= p.offset:
+                break
+            at = max(at, p.offset + aligned(p.high - p.low))
+        b.offset = at
+        placed.append(b)
+        top = max(top, at + size)
+    return top
+
+
+class CppPlan:
+    """A plan that the core runs: ``run`` is a C function."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph  # keeps all persistent memory alive
+        self.plan = core.Plan()
+        self.nodes: list[Record] = []  # the records that became steps of the plan
+        produced = [b for b in graph.buffers if b.kind == "produced"]
+        self.arena_bytes = lay_out(produced)
+        self.slots: dict[int, int] = {}
+        for b in graph.buffers:
+            if b.kind != "produced":
+                self.slots[id(b)] = self.plan.slot(b.low)
+        self.plan.arena(self.arena_bytes)
+        for array in graph.arguments:
+            self.plan.argument(array, self.slots[id(graph.where(array)[0])])
+        for b in graph.returned:
+            self.plan.returned(b.array, self.slots[id(b)])
+        for i, record in enumerate(graph.records):
+            self.add(i, record)
+        for leaf, grad in graph.grads:
+            self.plan.grad(leaf, grad)
+        for group, key, value in graph.fixed:
+            self.plan.fixed(group, key, value)
+        self.plan.finish(state.epoch, random.STATE, graph.draws)
+        written = [a for r in graph.records for name in r.op.updates for a in self.updated(r, name)]
+        self.written = [id(root(a)) for a in written if graph.where(a)[0].kind == "persistent"]
+        self.launch = self.plan.runner()
+
+    @staticmethod
+    def can(graph: Graph) -> bool:
+        """Whether the core knows the dtypes of everything that the plan binds or returns."""
+        bound = [*graph.arguments, *(b.array for b in graph.returned)]
+        return all(a.dtype.char in "fdql?" and a.dtype.itemsize in (1, 4, 8) and a.ndim <= 8 for a in bound)
+
+    @staticmethod
+    def updated(record: Record, name: str) -> list[Any]:
+        """The arrays that a record changes in place, under one of its arguments."""
+        a = record.args[record.op.inputs.index(name)]
+        return a if type(a) is list else [a]
+
+    def run(self, *args: Any) -> Any:
+        """The returned arrays, or NotImplemented where the arguments or the world are other ones."""
+        out = self.launch(*args)
+        if self.written and out is not NotImplemented:
+            state.clock += 1
+            for key in self.written:
+                WRITES[key] = state.clock
+        return out
+
+    def spot(self, array: Any) -> tuple[int, int]:
+        """Where an array lies: a slot (0 is the arena) and the offset of its first element."""
+        buffer, offset = self.graph.where(array)
+        return (0, buffer.offset + offset) if buffer.kind == "produced" else (self.slots[id(buffer)], offset)
+
+    def add(self, index: int, record: Record) -> None:
+        """One node."""
+        if record.call_back is not None:
+            self.plan.call_back(self.call_back(index, record))
+            self.nodes.append(record)
+            return
+        letters = core.signature(record.name)
+        attributes = [a for a, letter in zip(record.args, letters, strict=True) if letter in "fiult"]
+        cells = [(i, a.group, a.key, a.item) for i, a in enumerate(attributes) if type(a) is Hyper]
+        draws = [(i, int(a) - self.graph.entry_offset) for i, a in enumerate(attributes) if type(a) is Draw]
+        spots = []
+        for a, letter in zip(record.args, letters, strict=True):
+            if letter not in "fiultn":
+                spots += [self.spot(x) for x in flat((a,))] if not isinstance(a, (int, float)) else [NUMBER]
+        outs = [self.spot(o) if o is not None else NUMBER for o in record.outs]
+        if self.plan.add(record.name, list(record.args), spots, outs, list(record.outs), cells, draws):
+            self.nodes.append(record)
+
+    def call_back(self, index: int, record: Record) -> Any:
+        """A Python kernel as a node: its arrays lie over the plan's memory, made anew at each call."""
+        pointer, kernel = self.plan.pointer, record.call_back
+
+        def over(array: Any) -> Any:
+            slot, offset = self.spot(array)
+            buffer = self.graph.where(array)[0]
+            size, base = buffer.high - buffer.low, (buffer.offset if buffer.kind == "produced" else 0)
+            inside = offset - base
+
+            def here() -> Any:
+                memory: Any = (ctypes.c_char * size).from_address(pointer(slot) + base)
+                return np.ndarray(array.shape, array.dtype, memory, inside, array.strides)
+
+            return here
+
+        def reader(a: Any) -> Any:
+            if type(a) is np.ndarray:
+                return over(a)
+            if type(a) is list:
+                parts = [reader(x) for x in a]
+                return lambda: [p() for p in parts]
+            return lambda: a
+
+        readers = [reader(a) for a in record.args]
+        # An output in memory that another record made is a view of it, and there already.
+        mine = [o is not None and self.graph.where(o)[0].born == index for o in record.outs]
+        writers = [over(o) if w else None for o, w in zip(record.outs, mine, strict=True)]
+
+        def run() -> None:
+            out = kernel(*[r() for r in readers])
+            for w, value in zip(writers, out if type(out) is tuple else (out,), strict=False):
+                if w is not None:
+                    w()[...] = value
+
+        return run

@@ -1,0 +1,136 @@
+"""The recorder is a backend: its kernels run the real ones and write down what they ran.
+
+Not recording costs nothing, since no kernel of another column knows of it; calls of other threads pass through.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import random
+from .._registry import CPP, NUMPY, OPS, RECORD, RECORD_NUMPY, Op, root, state
+from .hyper import Hyper
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class CaptureError(RuntimeError):
+    """A step does something that a captured plan could not repeat; the message begins with its line."""
+
+
+@dataclass
+class Record:
+    """One kernel call: forward or backward of an op, or a Python call-back."""
+
+    name: str  # the kernel's: the op's, or the op's + "_backward"
+    op: Any
+    args: tuple[Any, ...]
+    outs: tuple[Any, ...]  # arrays, None where a gradient was not wanted
+    line: str
+    call_back: Any = None  # the Python kernel, where no compiled one ran
+
+
+def flat(args: Any) -> Iterator[Any]:
+    """The arrays among arguments, those in lists too."""
+    for a in args:
+        if type(a) is np.ndarray:
+            yield a
+        elif type(a) in (list, tuple):
+            yield from flat(a)
+
+
+def user_line() -> str:
+    """The line of the user's code that is running."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and os.path.abspath(frame.f_code.co_filename).startswith(PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+class Recorder:
+    """Records one call of a step. As a context manager it makes its kernels the active ones."""
+
+    one = threading.Lock()  # one recording in the process at a time
+
+    def __init__(self, arguments: list[Any]) -> None:
+        self.arguments = arguments  # Tensors over copies of what the user gave
+        self.records: list[Record] = []
+        self.fixed: list[tuple[dict[str, Any], str, bool]] = []
+        self.constants: dict[int, Any] = {}
+        self.cleared_grads: set[int] = set()
+        self.read_grads: dict[int, tuple[Any, Any]] = {}  # leaf -> (leaf, its .grad array when first read)
+        self.touched: dict[int, Any] = {}  # leaves whose .grad the step wrote
+        self.thread = threading.get_ident()
+        self.real = state.active
+        self.entry_offset = 0
+
+    def __enter__(self) -> Recorder:
+        self.one.acquire()
+        self.real, self.entry_offset = state.active, int(random.STATE[1])
+        for op in OPS.values():
+            if not op.composite:
+                self._connect(op)
+        state.active, state.recorder = RECORD, self
+        state.recordings += 1
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        state.active, state.recorder = self.real, None
+        for op in OPS.values():
+            for column in (RECORD, RECORD_NUMPY):
+                op.forward_kernels[column] = op.backward_kernels[column] = None
+        self.one.release()
+
+    def _connect(self, op: Op) -> None:
+        for name, kernels, plain in (
+            (op.name, op.forward_kernels, op.view),
+            (op.name + "_backward", op.backward_kernels, op.view or op.rule_is_composite),
+        ):
+            if kernels[self.real] is None:
+                continue
+            compiled = self.real == CPP and kernels[CPP] is not kernels[NUMPY]
+            kernels[RECORD] = kernels[self.real] if plain else self.kernel(op, name, kernels[self.real], compiled)
+            kernels[RECORD_NUMPY] = kernels[NUMPY] if plain else self.kernel(op, name, kernels[NUMPY], False)
+
+    def kernel(self, op: Any, name: str, real: Any, compiled: bool) -> Any:
+        """A kernel that runs `real` and records the call."""
+
+        def recording(*args: Any) -> Any:
+            out = real(*[float(a) if type(a) is Hyper else a for a in args])  # kernels see plain numbers
+            if out is not NotImplemented and threading.get_ident() == self.thread:
+                outs = () if out is None else out if type(out) is tuple else (out,)
+                self.records.append(Record(name, op, args, outs, user_line(), None if compiled else real))
+            return out
+
+        return recording
+
+    # What the rest of the package tells the recorder
+
+    def constant(self, array: Any) -> None:
+        """An array that a factory of fastnn made from the step's own constants."""
+        owner = root(array)
+        self.constants[id(owner)] = owner
+
+    def cleared(self, leaf: Any) -> None:
+        """The step sets ``leaf.grad`` to None without having looked at it."""
+        self.touched[id(leaf)] = leaf
+        if id(leaf) not in self.read_grads:
+            self.cleared_grads.add(id(leaf))
+
+    def deposit(self, leaf: Any) -> None:
+        """``leaf.grad`` is about to be read or written."""
+        self.touched[id(leaf)] = leaf
+        if id(leaf) not in self.cleared_grads and id(leaf) not in self.read_grads:
+            self.read_grads[id(leaf)] = (leaf, None if leaf.grad is None else leaf.grad.array)
+
+    def refuse(self, why: str) -> None:
+        """Stop the recording, naming the line; other threads pass through."""
+        if threading.get_ident() == self.thread:
+            raise CaptureError(f"{user_line()}: {why}")

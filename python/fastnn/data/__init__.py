@@ -1,0 +1,19 @@
+"""Data on its way into training: data sets, batches, splits, scaling."""
+
+from __future__ import annotations
+
+from .dataset import Dataset, TensorDataset
+from .encoding import one_hot
+from .loader import DataLoader
+from .scalers import MinMaxScaler, StandardScaler
+from .split import train_test_split
+
+__all__ = [
+    "DataLoader",
+    "Dataset",
+    "MinMaxScaler",
+    "StandardScaler",
+    "TensorDataset",
+    "one_hot",
+    "train_test_split",
+]

@@ -1,0 +1,86 @@
+"""Files that are there whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+if sys.platform != "win32":
+    import fcntl
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Give a new file that takes the place of `path` when the block ends and vanishes when the block raises.
+
+    The file is written beside `path`, flushed to the disk, renamed, and the folder flushed: after a crash at any moment
+    `path` is the old file or the new one. What a killed process left behind goes away with the next write to `path`.
+    """
+    target = os.path.realpath(path)  # a symbolic link stays one
+    folder, name = os.path.split(target)
+    _remove_orphans(folder, name)
+    temporary, file = _create(folder, name)
+    try:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+        if sys.platform == "win32":
+            file.close()  # Windows renames closed files only; elsewhere the open file's lock guards it until then
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):  # a full disk fails again here
+            file.close()
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    file.close()
+    _sync_folder(folder)
+
+
+def _create(folder: str, name: str) -> tuple[str, BinaryIO]:
+    """A new locked file beside the target; the lock tells it from an orphan and dies with the process."""
+    while True:
+        temporary = os.path.join(folder, f".{name[:40]}.{secrets.token_hex(8)}.tmp")
+        file = open(temporary, "xb")  # noqa: SIM115 (the caller closes it)
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # another process takes it for an orphan just now
+                file.close()
+                continue
+            except OSError:  # a file system without locks: no one will remove it either
+                pass
+            if os.fstat(file.fileno()).st_nlink == 0:
+                file.close()
+                continue
+        return temporary, file
+
+
+def _remove_orphans(folder: str, name: str) -> None:
+    """Remove the temporary files of processes that died: those that nobody holds locked."""
+    if sys.platform != "win32":
+        ours = re.compile(re.escape(f".{name[:40]}.") + r"[0-9a-f]{16}\.tmp")
+        for entry in filter(ours.fullmatch, os.listdir(folder)):
+            orphan = os.path.join(folder, entry)
+            with suppress(OSError), open(orphan, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(orphan)
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the rename itself durable."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

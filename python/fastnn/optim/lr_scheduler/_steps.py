@@ -1,0 +1,100 @@
+"""Schedules that are constant between jumps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ._base import LRScheduler
+
+
+class StepLR(LRScheduler):
+    r"""Multiply the learning rate by `gamma` every `step_size` steps.
+
+    :math:`\eta_t = \eta_0 \gamma^{\lfloor t/s \rfloor}`.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose ``param_groups`` are scheduled.
+    step_size : int
+        Steps between the jumps, :math:`s`.
+    gamma : float, default 0.1
+        The factor of each jump.
+    last_epoch : int, default -1
+        The last step done, where training goes on.
+
+    Raises
+    ------
+    ValueError
+        If `step_size` is not at least 1.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> w = fastnn.tensor([1.0], requires_grad=True)
+    >>> scheduler = fastnn.optim.lr_scheduler.StepLR(fastnn.optim.SGD([w], lr=1.0), step_size=2, gamma=0.5)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+
+    def __init__(self, optimizer: Any, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+        if step_size < 1:
+            raise ValueError(f"StepLR: step_size wants at least 1; got {step_size}")
+        self.step_size = step_size
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """The learning rate of each group at step ``last_epoch``, from that of the step before."""
+        if self.last_epoch == 0 or self.last_epoch % self.step_size:
+            return super().get_lr()
+        return [lr * self.gamma for lr in super().get_lr()]
+
+
+class MultiStepLR(LRScheduler):
+    """Multiply the learning rate by `gamma` at each of the steps in `milestones`.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose ``param_groups`` are scheduled.
+    milestones : iterable of int
+        The steps; one that stands there twice counts twice.
+    gamma : float, default 0.1
+        The factor of each jump.
+    last_epoch : int, default -1
+        The last step done, where training goes on.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> w = fastnn.tensor([1.0], requires_grad=True)
+    >>> scheduler = fastnn.optim.lr_scheduler.MultiStepLR(fastnn.optim.SGD([w], lr=1.0), [1, 4], gamma=0.5)
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.5, 0.5, 0.25]
+    """
+
+    def __init__(self, optimizer: Any, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1) -> None:
+        self.milestones = sorted(milestones)
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """The learning rate of each group at step ``last_epoch``, from that of the step before."""
+        jumps = self.milestones.count(self.last_epoch)
+        return [lr * self.gamma**jumps for lr in super().get_lr()]
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """As `LRScheduler.load_state_dict`; PyTorch keeps the milestones as a Counter."""
+        super().load_state_dict(state_dict)
+        self.milestones = sorted(Counter(self.milestones).elements())

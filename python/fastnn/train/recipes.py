@@ -1,0 +1,199 @@
+"""What the command ``fastnn`` trains and how: data sets, settings fixed in advance, saved networks."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import _config, datasets, models, nn, optim
+from .._dispatch import backend
+from ..data import StandardScaler, train_test_split
+from ..io import load, load_metadata, save
+from ..random import manual_seed
+from .callbacks import Callback, LearningRateScheduler
+from .trainer import Trainer
+
+Array = np.ndarray[Any, Any]
+Part = tuple[Array, Array]  # x and y
+
+DATASETS = ("digits", "mnist")
+# The learning rates at the start and the penalties were chosen on parts of the digits' training data.
+OPTIMIZERS: dict[str, tuple[Any, float, dict[str, Any]]] = {
+    "adam": (optim.Adam, 5e-3, {"weight_decay": 1e-3}),
+    "adamw": (optim.AdamW, 5e-3, {"weight_decay": 0.05}),
+    "sgd": (optim.SGD, 0.1, {"weight_decay": 1e-4, "momentum": 0.9, "nesterov": True}),
+    "rmsprop": (optim.RMSprop, 2e-3, {"weight_decay": 1e-4}),
+    "adagrad": (optim.Adagrad, 0.03, {"weight_decay": 1e-4}),
+}
+TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1  # of all samples, and of the rest
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a network follows from."""
+
+    dataset: str
+    seed: int = 0
+    hidden: tuple[int, ...] = (128, 64)
+    epochs: int = 60
+    batch_size: int = 32
+    optimizer: str = "adam"
+    lr: float = 0.0
+    dropout: float = 0.3
+    label_smoothing: float = 0.1
+
+    @classmethod
+    def of(cls, dataset: str, **chosen: Any) -> Recipe:
+        """The settings of a data set, but for those chosen (not None)."""
+        settings: dict[str, Any] = {"epochs": 15, "batch_size": 128, "hidden": (512, 256)} if dataset == "mnist" else {}
+        settings |= {name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items() if v is not None}
+        settings.setdefault("lr", OPTIMIZERS[settings.get("optimizer", cls.optimizer)][1])
+        return cls(dataset, **settings)
+
+    def parts(self, folder: str | None) -> tuple[Part, Part, Part]:
+        """The data to train on, to validate on and to test on, split by the seed with all classes in each part."""
+        if self.dataset == "mnist":
+            root = folder or "."
+            (x, y), test = datasets.mnist(root), datasets.mnist(root, train=False)
+        else:
+            x, y = datasets.digits()
+            x, x_test, y, y_test = train_test_split(x, y, test_size=TEST_SHARE, seed=self.seed, stratify=y)
+            test = x_test, y_test
+        x, x_val, y, y_val = train_test_split(x, y, test_size=VALIDATION_SHARE, seed=self.seed, stratify=y)
+        return (x, y), (x_val, y_val), test
+
+    def trainer(self, features: int, classes: int, steps: int) -> tuple[Trainer, LearningRateScheduler]:
+        """An untrained network and what trains it; the learning rate falls to 0 along a cosine."""
+        model = models.MLP(features, list(self.hidden), classes, dropout=self.dropout)
+        kind, _, options = OPTIMIZERS[self.optimizer]
+        optimizer = kind(model.parameters(), lr=self.lr, **options)
+        schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+        trainer = Trainer(
+            model, nn.CrossEntropyLoss(label_smoothing=self.label_smoothing), optimizer, metrics=["accuracy"]
+        )
+        return trainer, LearningRateScheduler(schedule, each="step")
+
+
+class Table(Callback):
+    """Prints a row for each epoch."""
+
+    def on_train_begin(self, trainer: Any) -> None:
+        """The heading."""
+        print("epoch    loss  accuracy  validation loss  accuracy  learning rate    time", flush=True)
+
+    def on_epoch_end(self, trainer: Any, epoch: int, values: dict[str, float]) -> None:
+        """The row."""
+        trainer.write(
+            f"{epoch:5}  {values['loss']:.4f}  {values['accuracy']:8.2%}  {values['val_loss']:15.4f}"
+            f"  {values['val_accuracy']:8.2%}  {values['lr']:13.1e}  {values['seconds']:4.2f} s"
+        )
+
+
+def train(recipe: Recipe, output: str, plot: str | None, folder: str | None, quiet: bool) -> int:
+    """Train, test, save; returns the exit code."""
+    began = time.perf_counter()
+    for path in filter(None, (output, plot)):
+        if not Path(path).resolve().parent.is_dir():
+            raise FileNotFoundError(f"there is no folder for {path}")
+        if Path(path).exists() and not Path(path).is_file():
+            raise ValueError(f"{path} is no regular file")
+    if plot and importlib.util.find_spec("matplotlib") is None:
+        raise ImportError("--plot needs matplotlib; pip install 'fastnn[plot]'")
+    manual_seed(recipe.seed)
+    (x, y), (x_val, y_val), (x_test, y_test) = recipe.parts(folder)
+    scaler = StandardScaler().fit(x)
+    trainer, schedule = recipe.trainer(x.shape[1], int(y.max()) + 1, recipe.epochs * -(-len(x) // recipe.batch_size))
+    if not quiet:
+        announce(recipe, trainer, len(x), len(x_val), len(x_test))
+    try:
+        history = trainer.fit(
+            (scaler.transform(x), y),
+            (scaler.transform(x_val), y_val),
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            callbacks=[schedule] if quiet else [Table(), schedule],
+            progress=not quiet,
+        )
+    except KeyboardInterrupt:
+        if trainer.history.epochs:
+            keep(recipe, trainer.model, scaler, output)
+            print(f"fastnn: after {trainer.history.epochs} epochs, saved to {output}", file=sys.stderr)
+        raise
+    scores = trainer.predict(scaler.transform(x_test))
+    right = int((scores.argmax(1) == y_test).sum())
+    keep(recipe, trainer.model, scaler, output)
+    if plot:
+        history.plot(plot)
+    if not quiet:
+        print(f"saved {' and '.join(filter(None, (output, plot)))}")
+    n = _config.get_num_threads()
+    print(
+        f"test accuracy {right / len(y_test):.2%} ({right} of {len(y_test)}), ".replace("%", " %")
+        + f"{time.perf_counter() - began:.1f} s, backend {backend()}, ISA {_config.isa()}, {n} thread{'s' * (n > 1)}"
+    )
+    return 0
+
+
+def announce(recipe: Recipe, trainer: Trainer, training: int, validation: int, test: int) -> None:
+    """Say what is about to happen."""
+    sizes = "-".join(map(str, layer_sizes(trainer.model)))
+    parameters = sum(p.numel() for p in trainer.model.parameters())
+    print(f"{recipe.dataset}: {training:,} samples to train on, {validation:,} to validate on, {test:,} to test on")
+    print(f"network {sizes}, {parameters:,} parameters, {recipe.optimizer}, seed {recipe.seed}")
+    if backend() == "numba":
+        print("numba compiles its kernels at their first use, which may take a minute, and keeps them", file=sys.stderr)
+
+
+def layer_sizes(model: Any) -> list[int]:
+    """The widths of a network's linear layers, the inputs first."""
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
+    return [layers[0].in_features, *(m.out_features for m in layers)]
+
+
+def keep(recipe: Recipe, model: Any, scaler: StandardScaler, output: str) -> None:
+    """Save all that a prediction needs: weights, the network's configuration, the scaler's statistics, the split."""
+    save(
+        model.state_dict(),
+        output,
+        {
+            "model": json.dumps(model.config()),
+            "scaler": json.dumps(scaler.state_dict()),
+            "dataset": recipe.dataset,
+            "seed": str(recipe.seed),
+        },
+    )
+
+
+def predict(path: str, count: int, folder: str | None) -> int:
+    """Show predictions of a saved network for samples of its test part; returns the exit code."""
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no file {path}; 'fastnn train digits' makes digits-mlp.safetensors")
+    text = load_metadata(path)
+    missing = [key for key in ("model", "scaler", "dataset", "seed") if key not in text]
+    if missing:
+        raise ValueError(f"{path} was not saved by 'fastnn train': its metadata lacks {', '.join(missing)}")
+    model = models.build(json.loads(text["model"]))
+    model.load_state_dict(load(path))
+    scaler = StandardScaler()
+    scaler.load_state_dict(json.loads(text["scaler"]))
+    recipe = Recipe(text["dataset"], seed=int(text["seed"]))
+    *_, (x_test, y_test) = recipe.parts(folder)
+    x, y = scaler.transform(x_test[:count]), y_test[:count]
+    logits = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters())).predict(x).astype(np.float64)
+    scores = np.exp(logits - logits.max(1, keepdims=True))
+    scores /= scores.sum(1, keepdims=True)
+    print(f"{path}: network {'-'.join(map(str, layer_sizes(model)))}; samples that it was not trained on")
+    print("sample  digit  predicted  probability")
+    for i, (digit, row) in enumerate(zip(y, scores, strict=True)):
+        best = int(row.argmax())
+        print(f"{i:6}  {digit:5}  {best:9}  {row[best]:10.2%}{'' if best == digit else '  wrong'}")
+    print(f"{int((scores.argmax(1) == y).sum())} of {len(y)} right")
+    return 0

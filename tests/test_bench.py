@@ -1,0 +1,161 @@
+"""The benchmarks run, say what they should, and compare equals; no times are asserted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import baseline
+import cases
+import fastnn
+import ops_vs_numpy
+from fastnn._registry import OPS
+from report import human
+from roofline import Roof
+from work import BY_HAND, Column, GradientWork, Net, OpWork, StepWork
+
+BENCH = Path(__file__).parent.parent / "bench"
+SMALL = [Net((7, 6, 5), 4, "sgd"), Net((7, 6, 6, 5), 3, "adam"), Net((7, 6, 5), 1, "adam", "sigmoid")]
+
+
+@pytest.mark.parametrize("net", SMALL, ids=lambda n: n.name)
+def test_steps_by_hand_are_fastnns(net: Net) -> None:
+    """In float64 the losses and weights of ten steps agree to 1e-10."""
+    by_hand = baseline.MLP(net.weights, net.batch, net.activation, net.optimizer, np.float64)
+    model = net.model().to(fastnn.float64)
+    kind: Any = {"sgd": fastnn.optim.SGD, "adam": fastnn.optim.Adam}[net.optimizer]
+    optimizer = kind(model.parameters(), lr=1e-3, **({"momentum": 0.9} if net.optimizer == "sgd" else {}))
+    x = net.x.astype(np.float64)
+    for y in net.labels[:10]:
+        optimizer.zero_grad()
+        loss = fastnn.nn.functional.cross_entropy(model(fastnn.tensor(x)), fastnn.tensor(y))
+        loss.backward()
+        assert loss.item() == pytest.approx(by_hand.step(x, y), rel=1e-10)
+        for p, g in zip(model.parameters(), by_hand.gradients, strict=True):
+            np.testing.assert_allclose(p.grad.numpy(), g, rtol=1e-10, atol=1e-14)
+        optimizer.step()
+    for p, w in zip(model.parameters(), by_hand.weights, strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), w, rtol=1e-10)
+
+
+@pytest.mark.parametrize("captured", [False, True], ids=["eager", "captured"])
+@pytest.mark.parametrize("net", SMALL, ids=lambda n: n.name)
+def test_steps_pass_their_check(net: Net, captured: bool, target: str) -> None:
+    work = StepWork(net, captured)
+    work.check(work.by_hand())
+    column = work.own()
+    work.check(column)
+
+
+def test_columns_keep_their_plans() -> None:
+    """Going from column to column does not make a captured step record again."""
+    work = StepWork(SMALL[0], True)
+    before = fastnn.backend()
+    columns = [work.on(name) for name in fastnn.backends()]
+    for column in columns:
+        work.check(column)
+    plans = [column.call.__closure__ for column in columns]
+    runs = [next(c.cell_contents for c in cells if hasattr(c.cell_contents, "plans")) for cells in plans]
+    for _ in range(3):
+        for column in columns:
+            column.enter()
+            column.call()
+    assert [len(run.plans) for run in runs] == [1] * len(runs)
+    fastnn.set_backend(before)
+
+
+def test_wrong_results_are_found() -> None:
+    x = np.linspace(-1, 1, 50, dtype=np.float32)
+    for work in (OpWork("tanh", [x], {}), GradientWork("tanh", [x], {})):
+        work.check(work.by_hand())
+        with pytest.raises(AssertionError, match="NumPy by hand"):
+            work.check(Column(BY_HAND, lambda: x))
+    step = StepWork(SMALL[0], False)
+    column = step.by_hand()
+    column.call()
+    with pytest.raises(AssertionError):
+        step.check(column)
+
+
+@pytest.mark.parametrize("op", [o for o in OPS.values() if not (o.view or o.composite)], ids=lambda o: o.name)
+def test_every_op_has_work(op: Any, dtype: Any) -> None:
+    """Arguments that the registry's samples do not tell directly are right, forward and backward."""
+    for only, make, _ in ops_vs_numpy.kernels(f"^{op.name}(_backward)?$"):
+        for n in (300, 1000):
+            for _, work in ops_vs_numpy.works(only, make, n, dtype):
+                work.check(work.by_hand())
+                work.check(work.own())
+                assert work.dtype == dtype
+                assert work.moved > 0
+
+
+def test_cases_have_names_of_their_own() -> None:
+    names = [(c.kind, c.name) for c in cases.cases(level=cases.FULL)]
+    assert len(names) == len(set(names))
+    for kind in {k for k, _ in names}:
+        assert (BENCH / f"test_{kind}.py").is_file()
+        assert cases.cases(kind, cases.QUICK)
+
+
+def test_roof() -> None:
+    roof = Roof(100.0, 50.0, {1000: 5.0, 10_000: 1.0}, {1000: 10.0, 10_000: 1.0})
+    assert roof.seconds(1e9, 0, np.float32) == pytest.approx(0.01)
+    assert roof.seconds(1e9, 0, np.float64) == pytest.approx(0.02)
+    assert roof.seconds(0, 1000, np.float32) == pytest.approx(1e-7)
+    assert roof.seconds(0, 1e6, np.float32) == pytest.approx(1e-3)
+    assert Roof(None, None, {1: 1.0}, {1: 1.0}).seconds(1e9, 0, np.float32) is None
+
+
+def test_times_for_people() -> None:
+    assert [human(t) for t in (4.614e-6, 0.9996, 2.0, 999.9e-9)] == ["4.61 us", "1000 ms", "2 s", "1000 ns"]
+
+
+def run(script: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of bench/ in a process of its own, which it may pin."""
+    command = [sys.executable, "-W", "ignore", str(BENCH / script), *args]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_runner(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    done = run("runner.py", "--quick", "--seconds", "0.001", "--only", "64x64x64|tanh|64-32-32-10", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    report = json.loads(file.read_text(encoding="utf-8"))
+    assert set(report) == {"machine", "roof", "rows"}
+    assert {"processor", "ISA", "threads", "BLAS", "versions"} <= set(report["machine"])
+    assert report["machine"]["threads"] == 1
+    assert (report["roof"]["float32"] is not None) == ("cpp" in fastnn.backends())
+    names = [row["name"] for row in report["rows"]]
+    assert names == ["matmul NN 64x64x64", "tanh 1e5", "tanh backward 1e5"] + [
+        f"64-32-32-10 b32 SGD {mode}" for mode in ("eager", "captured")
+    ]
+    for row in report["rows"]:
+        assert set(row["seconds"]) == set(row["ratio"]) == {BY_HAND, *fastnn.backends()}
+        assert row["baseline"] in (BY_HAND, "numpy")
+        assert row["ratio"][row["baseline"]] == 1
+        assert row["fastest"] in fastnn.backends()
+        assert row["name"] in done.stdout
+
+
+def test_runner_refuses(tmp_path: Path) -> None:
+    assert run("runner.py", "--only", "no such thing").returncode == 2
+    assert run("runner.py", "--threads", "0").returncode == 2
+    listed = run("runner.py", "--list", "--quick")
+    assert listed.returncode == 0
+    assert "gemm        matmul NN 64x64x64" in listed.stdout
+
+
+def test_suites_run() -> None:
+    """One group of the pytest suites, with its comparison."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(BENCH / "test_gemm.py")]
+    options = ["--no-peers", "-k", "NN and 64x64x64", "--benchmark-max-time=0.01"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, cwd=BENCH.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "benchmark 'gemm: matmul NN 64x64x64'" in done.stdout
+    assert f"{1 + len(fastnn.backends())} passed" in done.stdout

@@ -1,0 +1,284 @@
+"""The command ``fastnn``, run as a command."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import cli
+from fastnn.train import recipes
+
+RESULT = re.compile(
+    r"test accuracy (\d+\.\d\d) % \((\d+) of 360\), (\d+\.\d) s, backend (\w+), ISA (-|baseline|avx2|avx512|neon), "
+    r"(\d+) threads?"
+)
+ROW = re.compile(r" +(\d+)  \d\.\d{4}  +\d+\.\d\d%  +\d\.\d{4}  +\d+\.\d\d%  +\d\.\de[-+]\d\d  +\d+\.\d\d s")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Variables under which the command is the package that is tested, on a backend that is there."""
+    paths = [str(Path(fastnn.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    path = os.pathsep.join(filter(None, paths))
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "FASTNN_BACKEND": "numpy", **more}
+
+
+def run(*args: str, folder: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    """The command, in a folder of its own."""
+    command = [sys.executable, "-m", "fastnn", *args]
+    env = environment(**more)
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=env, timeout=300, check=False)
+
+
+@pytest.mark.parametrize("backend", fastnn.backends())
+def test_train_and_predict(backend: str, tmp_path: Path) -> None:
+    done = run("train", "digits", "--epochs", "3", "--backend", backend, "--threads", "1", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    *lines, saved, last = done.stdout.splitlines()
+    assert lines[0] == "digits: 1,293 samples to train on, 144 to validate on, 360 to test on"
+    assert lines[1] == "network 64-128-64-10, 17,226 parameters, adam, seed 0"
+    assert lines[2].split() == [
+        "epoch",
+        "loss",
+        "accuracy",
+        "validation",
+        "loss",
+        "accuracy",
+        "learning",
+        "rate",
+        "time",
+    ]
+    assert [ROW.fullmatch(line)[1] for line in lines[3:]] == ["1", "2", "3"]  # type: ignore[index]
+    assert saved == "saved digits-mlp.safetensors"
+    result = RESULT.fullmatch(last)
+    assert result is not None, last
+    assert float(result[1]) == pytest.approx(100 * int(result[2]) / 360, abs=0.006)
+    assert float(result[1]) > 90
+    assert result[4] == backend
+    assert (result[5] == "-") == (backend != "cpp")
+    assert result[6] == "1"
+    assert ("compiles" in done.stderr) == (backend == "numba")
+    assert [p.name for p in tmp_path.iterdir()] == ["digits-mlp.safetensors"]
+
+    shown = run("predict", "--count", "12", folder=tmp_path, FASTNN_BACKEND=backend)
+    assert shown.returncode == 0, shown.stderr
+    head, columns, *rows, last = shown.stdout.splitlines()
+    assert head == "digits-mlp.safetensors: network 64-128-64-10; samples that it was not trained on"
+    assert columns.split() == ["sample", "digit", "predicted", "probability"]
+    assert len(rows) == 12
+    right = sum(row.split()[1] == row.split()[2] for row in rows)
+    assert last == f"{right} of 12 right"
+    assert sum("wrong" in row for row in rows) == 12 - right
+    assert shown.stderr == ""
+
+
+def test_options(tmp_path: Path) -> None:
+    options = [
+        "--hidden",
+        "16",
+        "--epochs",
+        "2",
+        "--batch-size",
+        "64",
+        "--lr",
+        "0.01",
+        "--optimizer",
+        "sgd",
+        "--seed",
+        "4",
+        "--quiet",
+    ]
+    done = run("train", "digits", *options, "--output", "net", "--plot", "curve.png", "--model", "mlp", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert RESULT.fullmatch(done.stdout.strip())
+    assert done.stderr == ""
+    assert (tmp_path / "curve.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    text = fastnn.io.load_metadata(tmp_path / "net")
+    assert (text["dataset"], text["seed"]) == ("digits", "4")
+    assert '"hidden": [16]' in text["model"]
+    assert fastnn.load(tmp_path / "net")["layers.0.weight"].shape == (16, 64)
+    again = run("train", "digits", *options, "--output", "again", folder=tmp_path)
+    assert RESULT.fullmatch(again.stdout.strip())[2] == RESULT.fullmatch(done.stdout.strip())[2]  # type: ignore[index]
+    for name, array in fastnn.load(tmp_path / "again").items():
+        np.testing.assert_array_equal(array, fastnn.load(tmp_path / "net")[name])
+
+
+@pytest.mark.parametrize("optimizer", recipes.OPTIMIZERS)
+def test_every_optimizer_learns(optimizer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = recipes.Recipe.of("digits", optimizer=optimizer, epochs=4)
+    assert recipes.train(recipe, str(tmp_path / "net"), None, None, quiet=True) == 0
+    result = RESULT.fullmatch(capsys.readouterr().out.strip())
+    assert result is not None
+    assert float(result[1]) > 93
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("backend", fastnn.backends())
+@pytest.mark.parametrize("seed", range(5))
+def test_accuracy(seed: int, backend: str, tmp_path: Path) -> None:
+    done = run("train", "digits", "--quiet", "--seed", str(seed), "--backend", backend, folder=tmp_path)
+    assert float(RESULT.fullmatch(done.stdout.strip())[1]) >= 97  # type: ignore[index]
+
+
+def test_accuracy_of_one_seed(tmp_path: Path) -> None:
+    done = run("train", "digits", "--quiet", folder=tmp_path, FASTNN_BACKEND=fastnn.backends()[0])
+    assert float(RESULT.fullmatch(done.stdout.strip())[1]) >= 97  # type: ignore[index]
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:  # type: ignore[type-arg]
+    path.write_bytes(
+        struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    )
+
+
+def test_mnist(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 200), ("t10k", 50)):
+        labels = np.arange(n) % 10
+        images = rng.integers(0, 50, (n, 28, 28)) + 200 * (np.arange(28) // 2 % 10 == labels[:, None])[:, :, None]
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", images)
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", labels)
+    data = ("--data", str(tmp_path))
+    done = run("train", "mnist", "--hidden", "32", "--epochs", "8", "--batch-size", "16", *data, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "(50 of 50)" in done.stdout.splitlines()[-1]
+    shown = run("predict", "mnist-mlp.safetensors", *data, folder=tmp_path)
+    assert shown.stdout.splitlines()[-1] == "10 of 10 right"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        ((), 2, "required: COMMAND"),
+        (("fly",), 2, "invalid choice: 'fly'"),
+        (("train",), 2, "required: DATASET"),
+        (("train", "cats"), 2, "choose from"),
+        (("train", "mnist"), 2, "--data FOLDER"),
+        (("train", "digits", "--epochs", "0"), 2, "at least 1; got 0"),
+        (("train", "digits", "--lr", "-1"), 2, "above 0; got -1"),
+        (("train", "digits", "--seed", "-1"), 2, "0 <= seed"),
+        (("train", "digits", "--hidden"), 2, "--hidden"),
+        (("train", "digits", "--colour"), 2, "unrecognized arguments: --colour"),
+        (("train", "digits", "--threads", "5000"), 1, "n wants 1 <= n <= 4096"),
+        (("train", "digits", "--output", "none/such/file"), 1, "there is no folder for none/such/file"),
+        (("train", "digits", "--output", "."), 1, ". is no regular file"),
+        (("train", "mnist", "--data", "none"), 1, "no file train-images-idx3-ubyte"),
+        (("predict", "none.safetensors"), 1, "there is no file none.safetensors"),
+        (("predict", "foreign"), 1, "not saved by 'fastnn train': its metadata lacks model, scaler, dataset, seed"),
+        (("predict", "damaged"), 1, "damaged"),
+        (("bench", "--root", "none"), 1, "benchmarks come with fastnn's source code"),
+    ],
+)
+def test_what_is_refused(
+    args: tuple[str, ...],
+    code: int,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fastnn.save({"w": np.zeros(2)}, "foreign")
+    Path("damaged").write_bytes(b"x" * 100)
+    try:
+        got = cli.main(args)
+    except SystemExit as stop:
+        got = stop.code  # type: ignore[assignment]
+    out, err = capsys.readouterr()
+    assert (got, out) == (code, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_a_plot_without_matplotlib(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert cli.main(["train", "digits", "--plot", "curve.png"]) == 1
+    assert "pip install 'fastnn[plot]'" in capsys.readouterr().err
+
+
+def test_help_names_everything() -> None:
+    for command in ([], ["train"], ["predict"], ["info"], ["bench"]):
+        assert run(*command, "--help").returncode == 0
+    text = run("train", "--help").stdout
+    for option in [
+        "model",
+        "hidden",
+        "epochs",
+        "batch-size",
+        "lr",
+        "optimizer",
+        "backend",
+        "threads",
+        "seed",
+        "output",
+        "plot",
+        "quiet",
+        "data",
+    ]:
+        assert f"--{option}" in text
+
+
+def test_info() -> None:
+    done = run("info", "--ops")
+    assert done.returncode == 0
+    assert "backend   numpy; usable here:" in done.stdout
+
+
+def test_bench_passes_options_through(tmp_path: Path) -> None:
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "runner.py").write_text("import sys\nprint(sys.argv[1:])\nsys.exit(3)\n")
+    done = run("bench", "--json", "out.json", "-k", "gemm", folder=tmp_path)
+    assert (done.stdout, done.returncode) == ("['--json', 'out.json', '-k', 'gemm']\n", 3)
+
+
+def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
+    code = """
+import sys
+from fastnn import cli
+cli.main(["train", "digits", "--epochs", "1", "--quiet", "--output", sys.argv[1], "--backend", "numpy"])
+print([m for m in ("numba", "matplotlib", "tqdm", "torch") if m in sys.modules])
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "net")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_ctrl_c_saves_what_there_is(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fastnn", "train", "digits", "--epochs", "100000"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("    2 "):
+                break
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert re.fullmatch(r"fastnn: after \d+ epochs, saved to digits-mlp.safetensors\nfastnn: interrupted\n", err), err
+    assert run("predict", folder=tmp_path).returncode == 0
+
+
+def test_a_reader_that_leaves() -> None:
+    env = environment()
+    command = [sys.executable, "-m", "fastnn", "info"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        err = process.stderr.read()
+    assert process.returncode == 1
+    assert err == ""

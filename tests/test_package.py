@@ -1,0 +1,50 @@
+"""What is installed: types, data, the extension's stub, its size, and how the extension was linked."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import fastnn
+from fastnn._backends import cpp
+
+PACKAGE = Path(fastnn.__file__).parent
+NEEDS_CPP = pytest.mark.skipif(cpp.core is None, reason="the compiled core is not built")
+
+
+@pytest.mark.parametrize("name", ["py.typed", "_fastnn_core.pyi", "datasets/digits.npz", "datasets/README.md"])
+def test_package_holds(name: str) -> None:
+    assert (PACKAGE / name).is_file()
+
+
+def test_size() -> None:
+    paths = [*PACKAGE.rglob("*.*"), *([Path(cpp.core.__file__)] if cpp.core is not None else [])]
+    assert sum(p.stat().st_size for p in set(paths) if p.is_file() and "__pycache__" not in p.parts) <= 10e6
+
+
+@NEEDS_CPP
+def test_stub_tells_what_the_extension_has() -> None:
+    stub = ast.parse((PACKAGE / "_fastnn_core.pyi").read_text(encoding="utf-8"))
+    functions = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)}
+    (plan,) = (node for node in stub.body if isinstance(node, ast.ClassDef))
+    methods = {node.name for node in plan.body if isinstance(node, ast.FunctionDef)}
+    assert functions | {"Plan"} == {name for name in dir(cpp.core) if not name.startswith("_")}
+    assert methods - {"__init__"} == {name for name in dir(cpp.core.Plan) if not name.startswith("_")}
+
+
+@NEEDS_CPP
+@pytest.mark.skipif(shutil.which("readelf") is None, reason="needs readelf (binutils)")
+def test_extension_is_hardened() -> None:
+    """No writable code, no lazy binding, no path of the machine that built it, no OpenMP runtime."""
+    told = subprocess.run(["readelf", "-dlW", cpp.core.__file__], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"GNU_STACK .* RW ", told)
+    assert "GNU_RELRO" in told
+    assert "BIND_NOW" in told
+    assert "RPATH" not in told
+    assert "RUNPATH" not in told
+    assert not re.search(r"NEEDED.*(gomp|iomp|omp\.)", told)
