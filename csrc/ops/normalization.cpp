@@ -1,51 +1,60 @@
-// Prepare for layer normalization: rows over the last dimensions; statistics are float64 for either dtype.
-#include "ops/op.h"
+// Prepare for normalization over the last axes; statistics are float64 for either dtype.
+#include "kernels/blocks.h"
+#include "ops/layout.h"
 
 namespace fastnn {
 namespace {
 
-void rows_of(Call& c, const View& x, int64_t dims) {
-  require(dims >= 1 && dims <= x.rank, "dims is out of range");
-  c.dim[0] = c.dim[1] = 1;
-  for (int i = 0; i < x.rank; i++) c.dim[i < x.rank - dims ? 0 : 1] *= x.shape[i];
-  c.cost = 6 * double(x.size());
+// dim = {rows, values of a row}: the last `axes` of x are normalized. The shape of the rest goes to the view.
+void normal_rows(Call& c, const View& x, int64_t axes, View& lead) {
+  require(axes >= 1 && axes <= x.rank, "dims is out of range");
+  shaped(lead, DType::f64, int(x.rank - axes), x.shape);
+  c.dim[0] = lead.size();
+  c.dim[1] = 1;
+  for (int i = lead.rank; i < x.rank; i++) c.dim[1] *= x.shape[i];
 }
 
-void layer_norm(Call& c) {  // "vooif": x, weight, bias, dims, eps -> y, mean, rstd
+// A weight or bias has the shape of the last axes of x, from `lead` on.
+void normal_factor(Call& c, int argument, const View& x, int lead) {
+  if (!c.has(argument)) return;
+  const View& v = c.in(argument);
+  require(v.rank == x.rank - lead, "weight and bias want the shape of the last axes of x");
+  for (int i = 0; i < v.rank; i++)
+    require(v.shape[i] == x.shape[lead + i], "weight and bias want the shape of the last axes of x");
+  densify(c, argument);
+}
+
+void layer_norm(Call& c) {  // "vooif": x, weight, bias, dims, eps
   const DType t = common_float(c, 0, 3);
   const View& x = c.in(0);
-  const int64_t dims = c.attr[0].i;
-  rows_of(c, x, dims);
-  for (int a = 1; a < 3; a++) {
-    if (!c.has(a)) continue;
-    const View& v = c.in(a);
-    require(v.rank == dims && v.size() == c.dim[1], "weight and bias want the shape of a row");
-    for (int i = 0; i < v.rank; i++)
-      require(v.shape[i] == x.shape[x.rank - dims + i], "weight and bias want the shape of a row");
-    densify(c, a);
-  }
-  densify(c, 0);
+  View& mean = c.out(1);
+  normal_rows(c, x, c.attr[0].i, mean);
+  for (const int a : {1, 2}) normal_factor(c, a, x, mean.rank);
   like(c.out(0), x);
-  shaped(c.out(1), DType::f64, x.rank - int(dims), x.shape);
-  shaped(c.out(2), DType::f64, x.rank - int(dims), x.shape);
-  c.run = kernel(Kernel::layer_norm, t);
+  c.out(2) = mean;
+  densify(c, 0);
+  c.cost = 0.3 * double(x.size());
+  c.run = c.dim[0] ? kernel(Kernel::layer_norm, t) : nullptr;
 }
 
-void layer_norm_backward(Call& c) {  // "vvovvifn": dy, x, weight, mean, rstd, dims, eps -> dx, dweight, dbias
+void layer_norm_backward(Call& c) {  // "vvovvifn": dy, x, weight, mean, rstd, dims, eps
   const DType t = common_float(c, 0, 3);
   const View& x = c.in(1);
-  const int64_t dims = c.attr[0].i;
-  rows_of(c, x, dims);
-  for (int a = 3; a < 5; a++) {
-    if (c.in(a).dtype != DType::f64) throw Declined{};
-    require(c.in(a).size() == c.dim[0], "mean and rstd want one value for each row");
+  View lead;
+  normal_rows(c, x, c.attr[0].i, lead);
+  normal_factor(c, 2, x, lead.rank);
+  require(same_shape(c.in(0), x), "dy wants the shape of x");
+  for (const int a : {3, 4}) {
+    require(c.in(a).dtype == DType::f64 && same_shape(c.in(a), lead), "mean and rstd want float64, one per row");
+    densify(c, a);
   }
-  require(c.in(0).size() == x.size(), "dy has another shape");
   like(c.out(0), x);
-  shaped(c.out(1), t, int(dims), x.shape + (x.rank - dims));
-  shaped(c.out(2), t, int(dims), x.shape + (x.rank - dims));
-  for (int a = 0; a < 5; a++)
-    if (c.has(a)) densify(c, a);
+  for (const int j : {1, 2}) shaped(c.out(j), t, x.rank - lead.rank, x.shape + lead.rank);
+  densify(c, 0);
+  densify(c, 1);
+  const int64_t rows = c.dim[0], n = c.dim[1], sums = blocks(rows, column_block) * n;
+  c.scratch = size_t(2 * (sums > rows ? sums : rows) * x.itemsize());
+  c.cost = 0.5 * double(x.size());
   c.run = kernel(Kernel::layer_norm_backward, t);
 }
 

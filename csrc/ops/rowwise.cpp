@@ -1,5 +1,4 @@
-// Prepare for kernels along one axis (softmax, its logarithm) and along the last axes (layer_norm).
-#include "kernels/blocks.h"
+// Prepare for kernels along one axis: softmax and its logarithm.
 #include "ops/layout.h"
 
 namespace fastnn {
@@ -41,66 +40,11 @@ void along_axis_backward(Call& c) {  // "vvin": dy, y, axis
   c.run = y.size() ? kernel(K, t) : nullptr;
 }
 
-// dim = {rows, values of a row}: the last `axes` of x are normalized. The shape of the rest goes to the view.
-void normal_rows(Call& c, const View& x, int64_t axes, View& lead) {
-  require(axes >= 1 && axes <= x.rank, "dims is out of range");
-  shaped(lead, DType::f64, int(x.rank - axes), x.shape);
-  c.dim[0] = lead.size();
-  c.dim[1] = 1;
-  for (int i = lead.rank; i < x.rank; i++) c.dim[1] *= x.shape[i];
-}
-
-// A weight or bias has the shape of the last axes of x, from `lead` on.
-void normal_factor(Call& c, int argument, const View& x, int lead) {
-  if (!c.has(argument)) return;
-  const View& v = c.in(argument);
-  require(v.rank == x.rank - lead, "weight and bias want the shape of the last axes of x");
-  for (int i = 0; i < v.rank; i++)
-    require(v.shape[i] == x.shape[lead + i], "weight and bias want the shape of the last axes of x");
-  densify(c, argument);
-}
-
-void layer_norm(Call& c) {  // "vooif": x, weight, bias, dims, eps
-  const DType t = common_float(c, 0, 3);
-  const View& x = c.in(0);
-  View& mean = c.out(1);
-  normal_rows(c, x, c.attr[0].i, mean);
-  for (const int a : {1, 2}) normal_factor(c, a, x, mean.rank);
-  like(c.out(0), x);
-  c.out(2) = mean;
-  densify(c, 0);
-  c.cost = 0.3 * double(x.size());
-  c.run = c.dim[0] ? kernel(Kernel::layer_norm, t) : nullptr;
-}
-
-void layer_norm_backward(Call& c) {  // "vvovvifn": dy, x, weight, mean, rstd, dims, eps
-  const DType t = common_float(c, 0, 3);
-  const View& x = c.in(1);
-  View lead;
-  normal_rows(c, x, c.attr[0].i, lead);
-  normal_factor(c, 2, x, lead.rank);
-  require(same_shape(c.in(0), x), "dy wants the shape of x");
-  for (const int a : {3, 4}) {
-    require(c.in(a).dtype == DType::f64 && same_shape(c.in(a), lead), "mean and rstd want float64, one per row");
-    densify(c, a);
-  }
-  like(c.out(0), x);
-  for (const int j : {1, 2}) shaped(c.out(j), t, x.rank - lead.rank, x.shape + lead.rank);
-  densify(c, 0);
-  densify(c, 1);
-  const int64_t rows = c.dim[0], n = c.dim[1], sums = blocks(rows, column_block) * n;
-  c.scratch = size_t(2 * (sums > rows ? sums : rows) * x.itemsize());
-  c.cost = 0.5 * double(x.size());
-  c.run = kernel(Kernel::layer_norm_backward, t);
-}
-
 const OpInfo ops[] = {
     {"softmax", "vi", 1, along_axis<Kernel::softmax>},
     {"softmax_backward", "vvin", 1, along_axis_backward<Kernel::softmax_backward>},
     {"log_softmax", "vi", 1, along_axis<Kernel::log_softmax>},
     {"log_softmax_backward", "vvin", 1, along_axis_backward<Kernel::log_softmax_backward>},
-    {"layer_norm", "vooif", 3, layer_norm},
-    {"layer_norm_backward", "vvovvifn", 3, layer_norm_backward},
 };
 
 }  // namespace
