@@ -28,13 +28,18 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("fastnn bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few workloads, briefly")
     parser.add_argument("--full", action="store_true", help="all workloads, large products and tensors too")
-    parser.add_argument("--only", metavar="PATTERN", help="workloads whose 'kind name' matches a regular expression")
+    parser.add_argument(
+        "--only", type=pattern, metavar="PATTERN", help="workloads whose 'kind name' matches a regular expression"
+    )
     parser.add_argument("--list", action="store_true", help="print the workloads, measure nothing")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="each with a processor (default: 1)")
-    parser.add_argument("--backends", nargs="+", metavar="NAME", help="default: all that can run here")
+    parser.add_argument(
+        "--backends", nargs="+", choices=fastnn.backends(), metavar="NAME", help="default: all that can run here"
+    )
     parser.add_argument(
         "--peers",
         nargs="*",
+        choices=peers.MODULES,
         metavar="NAME",
         help=f"other libraries that are installed, of {', '.join(peers.MODULES)}; without names all but torch_compiled",
     )
@@ -43,17 +48,27 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def pattern(text: str) -> re.Pattern[str]:
+    """A regular expression."""
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"wants a regular expression; got {text!r} ({error})") from None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print, and return the exit code."""
     parser = arguments()
     args = parser.parse_args(argv)
     if args.threads < 1:
         parser.error(f"--threads wants a whole number of at least 1; got {args.threads}")
+    if args.json and not args.json.parent.is_dir():
+        parser.error(f"--json: there is no folder {args.json.parent}")
     chosen = cases.cases(level=cases.QUICK if args.quick else cases.FULL if args.full else cases.STANDARD)
     if args.only:
-        chosen = [c for c in chosen if re.search(args.only, f"{c.kind} {c.name}")]
+        chosen = [c for c in chosen if args.only.search(f"{c.kind} {c.name}")]
     if not chosen:
-        parser.error(f"no workload matches {args.only!r}; --list names them")
+        parser.error(f"no workload matches {args.only.pattern!r}; --list names them")
     if args.list:
         print("\n".join(f"{c.kind:11} {c.name}" for c in chosen))
         return 0

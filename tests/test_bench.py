@@ -15,6 +15,7 @@ import baseline
 import cases
 import fastnn
 import ops_vs_numpy
+import runner
 from fastnn._registry import OPS
 from report import human
 from roofline import Roof
@@ -143,9 +144,12 @@ def test_runner(tmp_path: Path) -> None:
         assert row["name"] in done.stdout
 
 
-def test_runner_refuses(tmp_path: Path) -> None:
-    assert run("runner.py", "--only", "no such thing").returncode == 2
-    assert run("runner.py", "--threads", "0").returncode == 2
+def test_runner_refuses() -> None:
+    wrong = [("--only", "no such thing"), ("--only", "("), ("--threads", "0"), ("--backends", "x"), ("--peers", "x")]
+    for arguments in [*wrong, ("--json", "no/such/folder/file")]:
+        with pytest.raises(SystemExit) as error:
+            runner.main(arguments)
+        assert error.value.code == 2
     listed = run("runner.py", "--list", "--quick")
     assert listed.returncode == 0
     assert "gemm        matmul NN 64x64x64" in listed.stdout
