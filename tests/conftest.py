@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,10 @@ import fastnn
 from fastnn import _dispatch
 from fastnn._backends import cpp
 from fastnn._registry import BACKENDS, OPS, Op
+
+# Background jobs of a shell have it ignored, and their children too; tests of Ctrl-C want Python's own handler.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DTYPES = [np.float32, np.float64]
 
