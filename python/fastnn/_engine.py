@@ -7,9 +7,9 @@ visits nodes in the order opposite to their making, so neither sorting nor recur
 from __future__ import annotations
 
 import functools
-import heapq
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
@@ -293,17 +293,6 @@ def common_dtype(dtypes: list[np.dtype[Any]], ranks: list[int]) -> np.dtype[Any]
     return np.result_type(*strong)
 
 
-def run_backward(op: Op, dy: Any, saved: tuple[Any, ...], needs: int) -> Any:
-    """One op's gradients: the active backend's kernel, the NumPy rule for what it declines (integers, say)."""
-    try:
-        grads = op.backward_kernels[state.active](dy, *saved, needs)
-        if grads is NotImplemented:
-            grads = op.backward_kernels[fallback_column()](dy, *saved, needs)
-    except (Refused, BadIndex) as why:
-        raise TypeError(f"{op.name}: {why}") from None
-    return grads if type(grads) is tuple else (grads,)
-
-
 def check_writes(node: Node) -> None:
     """Refuse a backward whose saved values were changed in place after they were saved."""
     for a in node.saved:
@@ -315,13 +304,18 @@ def check_writes(node: Node) -> None:
                 )
 
 
-def pairs(node: Node, grads: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:
-    """Inputs and their gradients, variadic ones taken apart."""
-    for t, g in zip(node.inputs, grads, strict=True):
+def apart(inputs: Any, grads: Any) -> tuple[list[Any], list[Any]]:
+    """Inputs and their gradients, those of variadic inputs taken apart."""
+    ends: list[Any] = []
+    flat: list[Any] = []
+    for t, g in zip(inputs, grads, strict=True):
         if type(t) is list or type(t) is tuple:
-            yield from zip(t, g if g is not None else [None] * len(t), strict=True)
+            ends += t
+            flat += [None] * len(t) if g is None else g
         else:
-            yield t, g
+            ends.append(t)
+            flat.append(g)
+    return ends, flat
 
 
 def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> None:
@@ -344,72 +338,82 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
         Where there is no graph, it was freed, or a saved value was changed in place.
     """
     array = tensor.array
+    dy: Any
     if not tensor.requires:
         raise RuntimeError("backward: this tensor does not require grad and has no graph behind it")
     if gradient is None:
         if array.size != 1:
             raise RuntimeError(f"backward: gradient must be given for a tensor of shape {array.shape}, not a scalar")
-        dy = np.ones(array.shape, array.dtype)
+        dy = np.empty(array.shape, array.dtype)
+        dy.fill(1)  # in 0.2 us, np.ones takes 0.8
         if state.recorder is not None:
             state.recorder.constant(dy)
     else:
         dy = unwrap(gradient)
         if type(dy) is not np.ndarray or dy.shape != array.shape:
             raise ValueError(f"backward: gradient wants shape {array.shape}; got {np.shape(dy)}")
-    if tensor.node is None:
-        deposit(tensor, dy, shared=True)
-        return
-    add = OPS["add"].public
+    # One loop without calls of its own: helpers for its branches cost a step of a small network 2.5 us of 18.
+    add, accumulate, copy = OPS["add"].public, OPS["accumulate"].public, OPS["copy"].public
+    recorder, active, make = state.recorder, state.active, factory.make
+    is_tensor, is_array = factory.tensor, np.ndarray
     heap: list[tuple[int, Node]] = []
-    collect(tensor, dy, heap, add)
-    while heap:
-        node = heapq.heappop(heap)[1]
+    held: set[int] = set()  # ids of the arrays that leaves hold by now: no other leaf may hold the same
+    targets: Any = (tensor,)
+    grads: Any = (dy,)
+    before = serial()
+    while True:
+        for t, g in zip(targets, grads):  # noqa: B905 (a keyword costs 0.15 us)
+            if g is None or not isinstance(t, is_tensor) or not t.requires:
+                continue
+            node = t.node
+            while node is not None and node.serial >= before:  # it was changed in place since
+                t = node.old
+                node = t.node
+            if node is None:
+                if recorder is not None:
+                    recorder.deposit(t)
+                if t.grad is not None:
+                    accumulate(t.grad.array, g)
+                    _registry.wrote(t.grad.array)
+                elif g is dy or type(g.base) is is_array or id(g) in held or type(dy) is list:
+                    t.grad = make(copy(g), None, 0)
+                else:
+                    t.grad = make(g, None, 0)
+                    held.add(id(g))
+            elif node.op.outputs == 1:
+                if node.grad is None:
+                    node.grad = g
+                    heappush(heap, (-node.serial, node))
+                else:  # never in place: what waits there may be another's
+                    node.grad = add(node.grad, g)
+            else:
+                if node.grad is None:
+                    node.grad = [None] * node.op.outputs
+                    heappush(heap, (-node.serial, node))
+                mine = node.grad[t.output]
+                node.grad[t.output] = g if mine is None else add(mine, g)
+        if not heap:
+            return
+        node = heappop(heap)[1]
+        op, saved, before = node.op, node.saved, node.serial
         dy, node.grad = node.grad, None
-        if node.saved is None:
+        if saved is None:
             raise RuntimeError(
-                f"backward: the values saved by {node.op.name} were freed by an earlier backward; "
+                f"backward: the values saved by {op.name} were freed by an earlier backward; "
                 "pass retain_graph=True to the first one"
             )
         if node.clock != state.clock:
             check_writes(node)
-        grads = run_backward(node.op, dy, node.saved, node.needs)
+        try:
+            grads = op.backward_kernels[active](dy, *saved, node.needs)
+            if grads is NotImplemented:  # integers, say
+                grads = op.backward_kernels[fallback_column()](dy, *saved, node.needs)
+        except (Refused, BadIndex) as why:
+            raise TypeError(f"{op.name}: {why}") from None
         if not retain_graph:
             node.saved = None
-        for t, g in pairs(node, grads):
-            if g is None or not isinstance(t, factory.tensor) or not t.requires:
-                continue
-            while t.node is not None and t.node.serial >= node.serial:  # it was changed in place since
-                t = t.node.old
-            if t.node is not None:
-                collect(t, g, heap, add)
-            else:
-                twice = len(grads) > 1 and sum(h is g for h in grads) > 1
-                deposit(t, g, shared=g is dy or type(g.base) is np.ndarray or twice or type(dy) is list)
-
-
-def collect(tensor: Any, g: Any, heap: list[tuple[int, Node]], add: Any) -> None:
-    """Add `g` to the gradient waiting at the node behind `tensor`; never in place, since g may be another's."""
-    node = tensor.node
-    if node.op.outputs == 1:
-        if node.grad is None:
-            node.grad = g
-            heapq.heappush(heap, (-node.serial, node))
-        else:
-            node.grad = add(node.grad, g)
-        return
-    if node.grad is None:
-        node.grad = [None] * node.op.outputs
-        heapq.heappush(heap, (-node.serial, node))
-    mine = node.grad[tensor.output]
-    node.grad[tensor.output] = g if mine is None else add(mine, g)
-
-
-def deposit(leaf: Any, g: Any, shared: bool) -> None:
-    """Put a gradient into a leaf's ``.grad``: the array itself, unless somebody else may hold the same memory."""
-    if state.recorder is not None:
-        state.recorder.deposit(leaf)
-    if leaf.grad is not None:
-        OPS["accumulate"].public(leaf.grad.array, g)
-        _registry.wrote(leaf.grad.array)
-    else:
-        leaf.grad = factory.make(OPS["copy"].public(g) if shared else g, None, 0)
+        if type(grads) is not tuple:
+            grads = (grads,)
+        targets = node.inputs
+        if op.lists:
+            targets, grads = apart(targets, grads)
