@@ -32,8 +32,9 @@ constexpr int tile_rows[max_vectors + 1] = {0, 8, 6, 3};
 constexpr int best_vectors = 2;
 #endif
 
-// Bytes of a piece of a row of A where blocks of B wait in the second cache: a strip of A stays in the first.
-constexpr int64_t strip_bytes = 2048;
+// Bytes of a piece of a row of A where blocks of B wait in the second cache: a strip of A stays in the first. 2 KB and
+// 4 KB are each slower by a percent, at 1024^3 or at 2048^3.
+constexpr int64_t strip_bytes = 3072;
 // A block of B for the second cache.
 constexpr int64_t block_bytes = vector_bytes == 64 ? 1 << 20 : 1 << 19;
 // A panel of B for the first cache.
@@ -164,11 +165,9 @@ Plan plan_narrow(const GemmArgs<T>& g, int64_t jobs) {
   return x;
 }
 
-// Width of panels. Few rows: wide enough for their tile to hide the latency of its chains. Copied strips of A:
-// narrow, since the tallest tile reads the least of B.
+// Width of panels. Few rows: wide enough for their tile to hide the latency of its chains.
 template <class T>
-int choose_vectors(const GemmArgs<T>& g, int64_t vectors, bool pack_a) {
-  if (pack_a) return static_cast<int>(smaller(vectors, 2));
+int choose_vectors(const GemmArgs<T>& g, int64_t vectors) {
   const bool widest = vectors <= max_vectors || g.m <= tile_rows[max_vectors];
   return static_cast<int>(smaller(vectors, widest ? max_vectors : best_vectors));
 }
@@ -194,7 +193,7 @@ Plan make_plan(const GemmArgs<T>& g) {
     x.thin = !in_rows && g.b_row == 1 && g.m <= thin_rows;
     x.pack_b = !x.thin && (!in_rows || (aliased && g.m > 8) || big);
   }
-  x.vectors = x.thin ? 1 : choose_vectors(g, vectors, x.pack_a);
+  x.vectors = x.thin ? 1 : choose_vectors(g, vectors);
   const int64_t panel = x.vectors * lanes;
   const int64_t most = !x.pack_b                ? k_block
                        : x.path == Path::blocks ? strip_bytes / bytes
@@ -218,12 +217,14 @@ Plan make_plan(const GemmArgs<T>& g) {
     x.columns = round_up(parts(g.n, parts(g.n, widest)), panel);
   }
   const int64_t width = smaller(x.columns, vectors * lanes);
+  // Blocks go through all columns for a piece of k, panels through all pieces for some columns.
+  const int64_t kept_width = x.path == Path::blocks ? vectors * lanes : width;
   // A transposing copy fills whole squares.
   const int64_t depth = round_up(x.piece, lanes);
   x.packed_a = x.pack_a ? round_up(x.rows * x.piece, wide_lanes<T>) : 0;
   x.packed_b = x.pack_b ? round_up(width * depth, wide_lanes<T>) : 0;
-  x.partial = x.keep_partial ? round_up(x.rows * width, wide_lanes<T>) : 0;
-  x.total = x.keep_total ? x.rows * width : 0;
+  x.partial = x.keep_partial ? round_up(x.rows * kept_width, wide_lanes<T>) : 0;
+  x.total = x.keep_total ? x.rows * kept_width : 0;
   return x;
 }
 
