@@ -123,6 +123,7 @@ enum class Path {
   panels,  // column panels one after another, each copied if need be, for all rows
   blocks,  // blocks of B for the second cache, strips of rows pass over them
   narrow,  // vectors along k
+  sweep,   // A^T times one column, rows of A passing by
 };
 
 struct Plan {
@@ -135,7 +136,7 @@ struct Plan {
   int64_t piece;                               // of k
   int64_t rows;                                // of a block
   int64_t columns;                             // of a block
-  int64_t jobs;                                // over rows (narrow, blocks) or panels
+  int64_t jobs;                                // over rows (narrow, sweep, blocks) or panels
   int64_t row_jobs;                            // times this many over rows (panels)
   int64_t packed_a, packed_b, partial, total;  // elements of scratch of a job
 };
@@ -155,6 +156,11 @@ Plan plan_narrow(const GemmArgs<T>& g, int64_t jobs) {
   Plan x{};
   x.path = Path::narrow;
   x.row_jobs = 1;
+  if (g.n == 1 && g.a_row == 1 && g.m >= Vec<T>::lanes) {
+    x.path = Path::sweep;
+    x.jobs = larger(1, smaller(jobs, quotient(g.m, 64)));
+    return x;
+  }
   x.pack_b = g.b_row != 1;
   x.pack_a = g.a_col != 1;
   x.rows = 32;

@@ -5,6 +5,7 @@
 #include "kernels/gemm/microkernel.h"
 #include "kernels/gemm/narrow.h"
 #include "kernels/gemm/pack.h"
+#include "kernels/gemm/sweep.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -267,9 +268,9 @@ void run_gemm(Context& context, const GemmArgs<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
   const Plan x = make_plan(g);
   if (x.path == Path::blocks) return run_blocks(context, g, x);
-  const bool narrow = x.path == Path::narrow;
-  const EvenSplit panels = split_panels<T>(g.n, narrow ? 1 : x.vectors);
-  const EvenSplit jobs(narrow ? g.m : panels.count, x.jobs);
+  const bool by_panels = x.path == Path::panels;
+  const EvenSplit panels = split_panels<T>(g.n, by_panels ? x.vectors : 1);
+  const EvenSplit jobs(by_panels ? panels.count : g.m, x.jobs);
   const EvenSplit row_jobs(g.m, x.row_jobs);
   const size_t bytes = job_bytes<T>(x);
   char* scratch = context.scratch;
@@ -277,10 +278,12 @@ void run_gemm(Context& context, const GemmArgs<T>& g) {
     for (int64_t n = begin; n < end; ++n) {
       T* own = reinterpret_cast<T*>(scratch + static_cast<size_t>(n) * bytes);
       const int64_t job = quotient(n, x.row_jobs);
-      if (narrow) {
-        run_narrow(g, x, jobs.part(job), own);
-      } else {
+      if (by_panels) {
         run_panels(g, x, panels, jobs.part(job), row_jobs.part(n - job * x.row_jobs), own);
+      } else if (x.path == Path::sweep) {
+        run_sweep(g, jobs.part(job));
+      } else {
+        run_narrow(g, x, jobs.part(job), own);
       }
     }
   });
