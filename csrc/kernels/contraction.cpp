@@ -1,6 +1,9 @@
 // Linear layers and matmul: each is one or three products.
 //
 //   forward   Y = X W^T + b        dX = dY W        dW = dY^T X        db = sum of dY over rows
+//
+// In captured steps also with relu in the epilogue: Y = relu(X W^T + b), and dX = dY W where X > 0 for an X that is
+// itself the result of a relu.
 #include "kernels/column_sums.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/table.h"
@@ -32,31 +35,35 @@ FASTNN_INLINE Matrix<T> matrix(const View& v) {
 }
 
 template <class T>
-FASTNN_INLINE void product(Context& x, int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, const T* bias) {
+FASTNN_INLINE void product(Context& x, int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, const T* bias,
+                           Epilogue epilogue = Epilogue::none, Matrix<T> mask = {}) {
   GemmArgs<T> g{};
   g.m = m, g.n = n, g.k = k;
   g.a = a.p, g.a_row = a.row, g.a_col = a.col;
   g.b = b.p, g.b_row = b.row, g.b_col = b.col;
   g.c = c, g.c_row = n;
   g.bias = bias;
+  g.epilogue = epilogue;
+  g.mask = mask.p, g.mask_row = mask.row;
   gemm(x, g);
 }
 
 // dim: m, n, k
-template <class T>
+template <class T, Epilogue E>
 int64_t linear_run(const Call& c, Context& x) noexcept {
   const int64_t m = c.dim[0], n = c.dim[1], k = c.dim[2];
   product(x, m, n, k, matrix<T>(c.in(0)), matrix<T>(c.in(1)).transposed(), c.out(0).as<T>(),
-          c.has(2) ? c.in(2).as<T>() : nullptr);
+          c.has(2) ? c.in(2).as<T>() : nullptr, E);
   return -1;
 }
 
-template <class T>
+template <class T, Epilogue E>
 int64_t linear_backward_run(const Call& c, Context& x) noexcept {
   const int64_t m = c.dim[0], n = c.dim[1], k = c.dim[2];
   const Matrix<T> dy = matrix<T>(c.in(0));
-  if (c.wants(0)) product<T>(x, m, k, n, dy, matrix<T>(c.in(2)), c.out(0).as<T>(), nullptr);
-  if (c.wants(1)) product<T>(x, n, k, m, dy.transposed(), matrix<T>(c.in(1)), c.out(1).as<T>(), nullptr);
+  const Matrix<T> input = matrix<T>(c.in(1));
+  if (c.wants(0)) product<T>(x, m, k, n, dy, matrix<T>(c.in(2)), c.out(0).as<T>(), nullptr, E, input);
+  if (c.wants(1)) product<T>(x, n, k, m, dy.transposed(), input, c.out(1).as<T>(), nullptr);
   if (c.wants(2)) column_sums(x, m, n, dy.p, dy.row, c.out(2).as<T>());
   return -1;
 }
@@ -97,8 +104,12 @@ int64_t matmul_run(const Call& c, Context& x) noexcept {
 }  // namespace
 
 size_t (*const gemm_scratch_bytes[2])(const GemmShape&) = {scratch_bytes<float>, scratch_bytes<double>};
-const Run linear[2] = {linear_run<float>, linear_run<double>};
-const Run linear_backward[2] = {linear_backward_run<float>, linear_backward_run<double>};
+const Run linear[2] = {linear_run<float, Epilogue::none>, linear_run<double, Epilogue::none>};
+const Run linear_relu[2] = {linear_run<float, Epilogue::relu>, linear_run<double, Epilogue::relu>};
+const Run linear_backward[2] = {linear_backward_run<float, Epilogue::none>,
+                                linear_backward_run<double, Epilogue::none>};
+const Run linear_backward_relu[2] = {linear_backward_run<float, Epilogue::mask>,
+                                     linear_backward_run<double, Epilogue::mask>};
 const Run matmul[2] = {matmul_run<float>, matmul_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

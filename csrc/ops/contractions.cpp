@@ -47,7 +47,7 @@ void linear_sizes(Call& c, const View& x, const View& w) {
   c.cost = 0.02 * double(m) * double(c.dim[1]) * double(c.dim[2]);
 }
 
-void linear(Call& c) {  // "vvo": x, w, b
+void prepare_linear(Call& c, Kernel which) {  // "vvo": x, w, b
   const DType t = common_float(c, 0, 3);
   linear_sizes(c, c.in(0), c.in(1));
   const int64_t m = c.dim[0], n = c.dim[1], k = c.dim[2];
@@ -62,10 +62,10 @@ void linear(Call& c) {  // "vvo": x, w, b
   y.shape[y.rank - 1] = n;
   y.make_dense();
   c.scratch = product_scratch(t, m, n, k, strides(c.in(0)), transposed(strides(c.in(1))));
-  c.run = kernel(Kernel::linear, t);
+  c.run = kernel(which, t);
 }
 
-void linear_backward(Call& c) {  // "vvvn": dy, x, w -> dx, dw, db
+void prepare_linear_backward(Call& c, Kernel which) {  // "vvvn": dy, x, w -> dx, dw, db
   const DType t = common_float(c, 0, 3);
   const View &x = c.in(1), &w = c.in(2);
   linear_sizes(c, x, w);
@@ -80,7 +80,18 @@ void linear_backward(Call& c) {  // "vvvn": dy, x, w -> dx, dw, db
   if (c.wants(0)) c.scratch = product_scratch(t, m, k, n, dy, strides(c.in(2)));
   if (c.wants(1)) c.scratch = std::max(c.scratch, product_scratch(t, n, k, m, transposed(dy), strides(c.in(1))));
   c.cost *= 2;
-  c.run = kernel(Kernel::linear_backward, t);
+  c.run = kernel(which, t);
+}
+
+void linear(Call& c) { prepare_linear(c, Kernel::linear); }
+void linear_relu(Call& c) { prepare_linear(c, Kernel::linear_relu); }
+void linear_backward(Call& c) { prepare_linear_backward(c, Kernel::linear_backward); }
+
+// The rows of x are the mask: they must be dense.
+void linear_backward_relu(Call& c) {
+  prepare_linear_backward(c, Kernel::linear_backward_relu);
+  const View& x = c.in(1);
+  if (x.stride[x.rank - 1] != x.itemsize()) densify(c, 1);
 }
 
 void matmul(Call& c) {  // "vv": NumPy's matmul
@@ -134,6 +145,8 @@ void matmul(Call& c) {  // "vv": NumPy's matmul
 const OpInfo ops[] = {
     {"linear", "vvo", 1, linear},
     {"linear_backward", "vvvn", 3, linear_backward},
+    {"linear_relu", "vvo", 1, linear_relu},
+    {"linear_backward_relu", "vvvn", 3, linear_backward_relu},
     {"matmul", "vv", 1, matmul},
 };
 

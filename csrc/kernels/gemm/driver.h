@@ -61,6 +61,9 @@ struct Sums {
   int64_t total_row;
   const T* bias;
   bool accumulate;
+  Epilogue epilogue;
+  const T* mask;
+  int64_t mask_row;
 
   Sums(const GemmArgs<T>& g, const Plan& x, Range rows, Range columns, T* scratch) {
     const int64_t width = round_up(columns.size(), Vec<T>::lanes);
@@ -72,12 +75,16 @@ struct Sums {
     total_row = x.keep_total ? width : c_row;
     bias = g.bias ? g.bias + columns.begin : nullptr;
     accumulate = g.accumulate;
+    epilogue = g.epilogue;
+    mask = g.mask ? g.mask + rows.begin * g.mask_row + columns.begin : nullptr;
+    mask_row = g.mask_row;
   }
 
   FASTNN_INLINE void direct(TileCall<T>& call, const Piece& piece, int64_t i, int64_t j) const {
     call.start = piece.opens ? nullptr : partial + i * partial_row + j;
     call.start_row = partial_row;
     call.addends = 0;
+    call.epilogue = Epilogue::none;
     T* own = c + i * c_row + j;
     if (!piece.closes) {
       call.c = partial + i * partial_row + j;
@@ -89,6 +96,11 @@ struct Sums {
     call.c_row = piece.final ? c_row : total_row;
     if (!piece.first) call.addend[call.addends++] = {sum, total_row};
     if (!piece.final) return;
+    call.epilogue = epilogue;
+    if (epilogue == Epilogue::mask) {
+      call.mask = mask + i * mask_row + j;
+      call.mask_row = mask_row;
+    }
     if (bias) call.addend[call.addends++] = {bias + j, 0};
     if (accumulate) call.addend[call.addends++] = {own, c_row};
   }

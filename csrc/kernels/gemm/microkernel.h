@@ -4,6 +4,7 @@
 // by starting from the sums of the piece before.
 #pragma once
 
+#include "kernels/gemm/gemm.h"
 #include "simd/vec.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -89,7 +90,17 @@ struct Addend {
   int64_t row;
 };
 
-// C tile = addends + (start + A B).
+// relu and its derivative as their own kernels compute them (kernels/activations.h), NaN included.
+template <class V>
+FASTNN_INLINE V rectified(V x) {
+  return select(x < V{}, V{}, x);
+}
+template <class V>
+FASTNN_INLINE V masked(V x, V mask) {
+  return select(mask > V{}, x, V{});
+}
+
+// C tile = epilogue(addends + (start + A B)).
 template <class T>
 struct TileCall {
   int64_t k;
@@ -105,6 +116,9 @@ struct TileCall {
   int last;  // columns in the last vector
   int addends;
   Addend<T> addend[3];
+  Epilogue epilogue;
+  const T* mask;
+  int64_t mask_row;
 };
 
 template <class T>
@@ -130,6 +144,16 @@ FASTNN_INLINE void finish_tile(const TileCall<T>& call, Vec<T> (&sums)[M][V]) {
     unroll<M>([&](auto i) FASTNN_INLINED {
       unroll<V>([&](auto j) FASTNN_INLINED {
         sums[i][j] = load_part<T, V, Tail, j>(add.p + i * add.row, call.last) + sums[i][j];
+      });
+    });
+  }
+  if (call.epilogue == Epilogue::relu) {
+    unroll<M>([&](auto i)
+                  FASTNN_INLINED { unroll<V>([&](auto j) FASTNN_INLINED { sums[i][j] = rectified(sums[i][j]); }); });
+  } else if (call.epilogue == Epilogue::mask) {
+    unroll<M>([&](auto i) FASTNN_INLINED {
+      unroll<V>([&](auto j) FASTNN_INLINED {
+        sums[i][j] = masked(sums[i][j], load_part<T, V, Tail, j>(call.mask + i * call.mask_row, call.last));
       });
     });
   }

@@ -141,6 +141,14 @@ void dot_all(int64_t rows, int64_t n, int64_t k, const T* a, int64_t a_row, cons
   }
 }
 
+// The epilogue for a single element.
+template <class T>
+FASTNN_INLINE T finished(const GemmArgs<T>& g, T value, int64_t i, int64_t j) {
+  if (g.epilogue == Epilogue::relu) return value < T(0) ? T(0) : value;
+  if (g.epilogue == Epilogue::mask) return g.mask[i * g.mask_row + j] > T(0) ? value : T(0);
+  return value;
+}
+
 template <class T>
 void run_narrow(const GemmArgs<T>& g, const Plan& x, Range of_rows, T* scratch) {
   constexpr int64_t most_rows = 32;
@@ -185,7 +193,8 @@ void run_narrow(const GemmArgs<T>& g, const Plan& x, Range of_rows, T* scratch) 
       for (int64_t j = 0; j < g.n; ++j) {
         T value = totals[r * wide + j];
         if (g.bias) value = g.bias[j] + value;
-        c[j] = g.accumulate ? c[j] + value : value;
+        if (g.accumulate) value = c[j] + value;
+        c[j] = finished(g, value, i + r, j);
       }
     }
   }

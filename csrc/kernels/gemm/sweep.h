@@ -3,7 +3,7 @@
 // The same for a single row x A lost to tiles of registers at every size.
 #pragma once
 
-#include "kernels/gemm/blocking.h"
+#include "kernels/gemm/narrow.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -71,7 +71,7 @@ void run_sweep(const GemmArgs<T>& g, Range rows) {
     for (int64_t j = 0; j < width; ++j) {
       T& c = g.c[(i + j) * g.c_row];
       const T value = g.bias ? g.bias[0] + total[j] : total[j];
-      c = g.accumulate ? c + value : value;
+      c = finished(g, g.accumulate ? c + value : value, i + j, 0);
     }
   }
 }

@@ -11,6 +11,7 @@ from .. import random
 from .._backends.cpp import core
 from .._registry import WRITES, root, state
 from ..random import Draw
+from .fusion import fuse
 from .graph import Buffer, Graph
 from .hyper import Hyper
 from .recorder import Record, flat
@@ -51,18 +52,20 @@ class CppPlan:
         self.graph = graph  # keeps all persistent memory alive
         self.plan = core.Plan()
         self.nodes: list[Record] = []  # the records that became steps of the plan
+        if not graph.nodes:
+            fuse(graph)
         produced = [b for b in graph.buffers if b.kind == "produced"]
         self.arena_bytes = lay_out(produced)
         self.slots: dict[int, int] = {}
         for b in graph.buffers:
-            if b.kind != "produced":
+            if b.kind not in ("produced", "inside"):
                 self.slots[id(b)] = self.plan.slot(b.low)
         self.plan.arena(self.arena_bytes)
         for array in graph.arguments:
             self.plan.argument(array, self.slots[id(graph.where(array)[0])])
         for b in graph.returned:
             self.plan.returned(b.array, self.slots[id(b)])
-        for i, record in enumerate(graph.records):
+        for i, record in graph.nodes:
             self.add(i, record)
         for leaf, grad in graph.grads:
             self.plan.grad(leaf, grad)

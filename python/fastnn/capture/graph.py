@@ -20,7 +20,9 @@ from .recorder import CaptureError, Record, Recorder, flat
 class Buffer:
     """A piece of memory that the step uses."""
 
-    kind: str  # argument (bound at each call), persistent, produced (the plan's), grad (pinned), returned (fresh)
+    # argument (bound at each call), persistent, produced (the plan's), grad (pinned), returned (fresh), inside (of a
+    # fused node, without memory)
+    kind: str
     low: int
     high: int
     array: Any  # keeps the memory alive
@@ -46,6 +48,7 @@ class Graph:
     unknown: dict[tuple[int, int], tuple[Record, Any]] = field(default_factory=dict)
     constants: list[tuple[Record, Any]] = field(default_factory=list)
     lows: list[int] = field(default_factory=list)
+    nodes: list[tuple[int, Record]] = field(default_factory=list)  # for the compiled core, see fusion.py
 
     def place(self, kind: str, array: Any, **options: Any) -> Buffer:
         """A new buffer for the memory of `array`."""
