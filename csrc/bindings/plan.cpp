@@ -3,6 +3,10 @@
 
 #include <pybind11/stl.h>
 
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
 #include "bindings/eager.h"
 #include "bindings/plan.h"
 
@@ -37,6 +41,8 @@ struct Step {  // a node of the plan, or a Python call-back
   size_t node;
   py::object call_back;
 };
+
+using Gathered = std::unique_ptr<Block, decltype(&give_block)>;
 
 class BoundPlan {
  public:
@@ -80,6 +86,11 @@ class BoundPlan {
 
   PyObject* call(PyObject* const* args, Py_ssize_t n);
 
+  // Steps over batches of rows of `sources`, whose numbers are rows[at], rows[at + 1] ...: until `results` are full,
+  // the rows end, `seconds` are over, or the first result is no finite number. How many; 0 where the plan does not
+  // hold.
+  int64_t run_rows(const py::list& sources, const py::array& rows, int64_t at, const py::list& results, double seconds);
+
  private:
   static View described(const py::array& a) {
     View v;
@@ -91,6 +102,8 @@ class BoundPlan {
   bool read_cells();
   PyObject* make_results();
   bool run_steps();
+  bool put_grads();
+  bool takes_rows(const std::vector<View>& sources, const View& rows) const;
 
   Plan plan_;
   std::vector<Step> steps_;
@@ -100,6 +113,7 @@ class BoundPlan {
   std::vector<Argument> arguments_;
   std::vector<Returned> returned_;
   std::vector<std::pair<py::object, py::object>> grads_;
+  std::vector<Gathered> gathered_;  // memory for the arguments of run_rows
   py::object array_name_ = py::str("array"), grad_name_ = py::str("grad"), keep_;
   const uint64_t* epoch_ = nullptr;
   uint64_t* random_ = nullptr;
@@ -260,12 +274,96 @@ PyObject* BoundPlan::call(PyObject* const* args, Py_ssize_t n) {
     return nullptr;
   }
   random_[1] += uint64_t(draws_);
-  for (auto& [leaf, grad] : grads_)
-    if (PyObject_SetAttr(leaf.ptr(), grad_name_.ptr(), grad.ptr()) < 0) {
-      Py_DECREF(results);
-      return nullptr;
-    }
+  if (!put_grads()) {
+    Py_DECREF(results);
+    return nullptr;
+  }
   return results;
+}
+
+bool BoundPlan::put_grads() {
+  for (auto& [leaf, grad] : grads_)
+    if (PyObject_SetAttr(leaf.ptr(), grad_name_.ptr(), grad.ptr()) < 0) return false;
+  return true;
+}
+
+// Dense arguments that are batches of dense sources, and no Python between the nodes.
+bool BoundPlan::takes_rows(const std::vector<View>& sources, const View& rows) const {
+  if (sources.size() != arguments_.size() || arguments_.empty()) return false;
+  if (rows.dtype != DType::i64 || rows.rank != 1 || !rows.dense()) return false;
+  for (const Step& s : steps_)
+    if (s.call_back) return false;
+  const int64_t batch = arguments_[0].want.rank ? arguments_[0].want.shape[0] : 0;
+  for (size_t i = 0; i < sources.size(); i++) {
+    const View &source = sources[i], &want = arguments_[i].want;
+    if (batch < 1 || source.rank != want.rank || source.shape[0] < 1 || source.dtype != want.dtype ||
+        want.shape[0] != batch)
+      return false;
+    for (int d = 1; d < want.rank; d++)
+      if (source.shape[d] != want.shape[d]) return false;
+    if (!source.dense() || !want.dense()) return false;
+  }
+  return true;
+}
+
+int64_t BoundPlan::run_rows(const py::list& sources, const py::array& rows, int64_t at, const py::list& results,
+                            double seconds) {
+  using Clock = std::chrono::steady_clock;
+  std::unique_lock lock(plan_.mutex(), std::try_to_lock);
+  std::vector<View> from;
+  for (auto h : sources) from.push_back(described(py::reinterpret_borrow<py::array>(h)));
+  const View order = described(rows);
+  if (!lock.owns_lock() || !holds() || !takes_rows(from, order) || results.size() != returned_.size()) return 0;
+  const int64_t batch = arguments_[0].want.shape[0], *const number = order.as<int64_t>();
+  int64_t most = (order.shape[0] - at) / batch;
+  std::vector<View> to;
+  for (auto h : results) {
+    to.push_back(described(py::reinterpret_borrow<py::array>(h)));
+    most = std::min(most, to.back().shape[0]);
+  }
+  for (int64_t r = at; r < at + most * batch; r++)
+    for (const View& source : from)
+      if (number[r] < 0 || number[r] >= source.shape[0]) throw py::index_error("run_epoch: rows wants row numbers");
+  if (!read_cells()) throw py::error_already_set();
+  for (size_t i = gathered_.size(); i < arguments_.size(); i++) {
+    const View& want = arguments_[i].want;
+    gathered_.emplace_back(take_block(size_t(want.size() * want.itemsize())), give_block);
+    if (!gathered_.back()) throw std::bad_alloc();
+  }
+  for (size_t i = 0; i < arguments_.size(); i++) plan_.move_slot(arguments_[i].slot, gathered_[i]->data);
+  const bool checks = !returned_.empty() && returned_[0].view.size() == 1;
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  int64_t done = 0, bad = -1;
+  size_t node = 0;
+  {
+    py::gil_scoped_release release;
+    for (bool go = done < most; go && bad < 0;) {
+      for (size_t i = 0; i < from.size(); i++) {
+        const size_t bytes = size_t(from[i].size() / from[i].shape[0] * from[i].itemsize());
+        char* row = gathered_[i]->data;
+        for (int64_t r = 0; r < batch; r++, row += bytes)
+          std::memcpy(row, from[i].data + size_t(number[at + done * batch + r]) * bytes, bytes);
+      }
+      for (size_t j = 0; j < to.size(); j++) plan_.move_slot(returned_[j].slot, to[j].data + done * to[j].stride[0]);
+      plan_.bind();
+      for (node = 0; node < steps_.size() && bad < 0; node++) bad = plan_.run(steps_[node].node);
+      if (bad >= 0) break;
+      random_[1] += uint64_t(draws_);
+      for (const Offset& o : offsets_) o.attr->i = int64_t(random_[1]) + o.ahead;
+      const View* const first = checks ? &to[0] : nullptr;
+      const char* const value = first ? first->data + done * first->stride[0] : nullptr;
+      done++;
+      go = done < most && Clock::now() < end;
+      if (first && first->dtype == DType::f32) go = go && std::isfinite(*reinterpret_cast<const float*>(value));
+      if (first && first->dtype == DType::f64) go = go && std::isfinite(*reinterpret_cast<const double*>(value));
+    }
+  }
+  if (bad >= 0) {
+    PyErr_SetObject(bad_index_error, py::make_tuple(bad, node - 1).ptr());
+    throw py::error_already_set();
+  }
+  if (!put_grads()) throw py::error_already_set();
+  return done;
 }
 
 PyObject* replay(PyObject* self, PyObject* const* args, Py_ssize_t n) {
@@ -294,6 +392,7 @@ void bind_plan(py::module_& m) {
       .def("call_back", &BoundPlan::call_back)
       .def("add", &BoundPlan::add)
       .def("finish", &BoundPlan::finish)
+      .def("run_rows", &BoundPlan::run_rows)
       .def("runner", [](const py::object& self) {
         // The function keeps the plan alive: the capsule's context holds a reference.
         PyObject* capsule = PyCapsule_New(self.cast<BoundPlan*>(), nullptr, [](PyObject* c) {

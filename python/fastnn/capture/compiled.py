@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,66 @@ class Compiled:
                 return out
         with self.lock:
             return self.record(args, keywords)
+
+    def run_epoch(
+        self, arrays: Sequence[Any], rows: Any, batch_size: int, call: Callable[..., Any] | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Call the step on one batch of rows after another, as many as possible without Python in between.
+
+        Where a plan is there, steps are gathered and replayed in C++, for 50 ms at a time; recordings, a smaller last
+        batch and other backends are ordinary calls. What a step reads from ``param_groups`` is read anew each time.
+
+        Parameters
+        ----------
+        arrays : sequence of array or Tensor
+            The data of the step's arguments, samples along the first axis.
+        rows : array of int
+            The samples to visit, in order.
+        batch_size : int
+            How many of them a step gets.
+        call : callable, optional
+            What makes an ordinary call, in place of this object.
+
+        Yields
+        ------
+        (int, result)
+            How many steps were done, and what they returned: Tensors with the steps along a new first axis. The last
+            of them is the one whose first value is no finite number, where there is one.
+
+        Raises
+        ------
+        IndexError
+            Where `rows` has no row number.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> import numpy as np
+        >>> total = fastnn.compile(lambda x: x.sum())
+        >>> x, found = np.arange(6.0), []
+        >>> for steps, sums in total.run_epoch([x], np.arange(6), 2):
+        ...     found += sums.tolist()
+        >>> found
+        [1.0, 5.0, 9.0]
+        """
+        data = [np.ascontiguousarray(a.array if isinstance(a, Tensor) else a) for a in arrays]
+        order, at = np.ascontiguousarray(rows, np.int64), 0
+        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(f"run_epoch: batch_size wants a whole number of at least 1; got {batch_size!r}")
+        if len({len(a) for a in data}) != 1:
+            raise ValueError(f"run_epoch: arrays wants as many samples in each; got {[a.shape for a in data]}")
+        if order.ndim != 1 or (order.size and not 0 <= order.min() <= order.max() < len(data[0])):
+            raise IndexError(f"run_epoch: rows wants a list of row numbers from 0 to {len(data[0]) - 1}")
+        while at < len(order):
+            steps, result = 0, None
+            if self.plans and state.recorder is None and len(order) - at >= batch_size:
+                steps, result = self.plans[0].run_rows(data, order, at, int(batch_size))
+            if not steps:
+                batch = [make(a.take(order[at : at + batch_size], 0), None, 0) for a in data]
+                tree = Tree((call or self)(*batch))
+                steps, result = 1, tree.fill([t.array[None] for t in tree.tensors])
+            at += steps * batch_size
+            yield steps, result
 
     def __getstate__(self) -> dict[str, Any]:
         return {"function": self.function}
@@ -247,9 +307,9 @@ class Entry:
 
         self.graph, self.backend, self.given, self.tree = graph, backend, given, tree
         self.epoch = int(state.epoch)
-        plan = CppPlan(graph) if backend == CPP and CppPlan.can(graph) else PythonPlan(graph, backend)
-        self.run = plan.run
-        self.nodes = getattr(plan, "nodes", graph.records)
+        self.plan = CppPlan(graph) if backend == CPP and CppPlan.can(graph) else PythonPlan(graph, backend)
+        self.run = self.plan.run
+        self.nodes = getattr(self.plan, "nodes", graph.records)
         self.watched = [(leaf, g is not None) for leaf, g in graph.read_grads]
         self.only_arrays = not given.names and len(given.places) == given.count
         self.single = type(tree.shape) is Leaf
@@ -272,6 +332,16 @@ class Entry:
         if out is MISSED:
             return MISSED
         return make(out[0], None, 0) if self.single else self.tree.fill(out)
+
+    def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, Any]:
+        """Replay over batches of rows (see `Compiled.run_epoch`): how many steps were done, 0 where it cannot."""
+        if not self.only_arrays or self.watched or self.graph.arguments[0].shape[:1] != (batch,):
+            return 0, None
+        try:
+            steps, found = self.plan.run_rows(data, order, at, batch)
+        except BadIndex as why:
+            raise self.bad_index(why) from None
+        return steps, self.tree.fill(found) if steps else None
 
     def bad_index(self, why: BadIndex) -> Exception:
         """The op's words for an index out of range, found by a node."""

@@ -17,6 +17,7 @@ from .hyper import Hyper
 from .recorder import Record, flat
 
 ALIGNMENT = 64
+SECONDS, RESULTS = 0.05, 1 << 20  # after which `run_rows` comes back: for signals and progress
 NUMBER = (-1, 0)  # the spot of what has no memory: a number, a gradient that is not wanted
 
 
@@ -92,10 +93,26 @@ class CppPlan:
         """The returned arrays, or NotImplemented where the arguments or the world are other ones."""
         out = self.launch(*args)
         if self.written and out is not NotImplemented:
-            state.clock += 1
-            for key in self.written:
-                WRITES[key] = state.clock
+            self.note_writes()
         return out
+
+    def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, list[Any]]:
+        """Replays over batches of rows for 50 ms or until 1 MB of results are there: how many, and the results."""
+        returned = [b.array for b in self.graph.returned]
+        if not all(a.flags.c_contiguous for a in returned):
+            return 0, []
+        room = min((len(order) - at) // batch, max(1, RESULTS // max(1, sum(a.nbytes for a in returned))))
+        results = [np.empty((room, *a.shape), a.dtype) for a in returned]
+        steps = self.plan.run_rows(data, order, at, results, SECONDS)
+        if self.written and steps:
+            self.note_writes()
+        return steps, [a[:steps] for a in results]
+
+    def note_writes(self) -> None:
+        """Note what a replay changed in place."""
+        state.clock += 1
+        for key in self.written:
+            WRITES[key] = state.clock
 
     def spot(self, array: Any) -> tuple[int, int]:
         """Where an array lies: a slot (0 is the arena) and the offset of its first element."""

@@ -143,6 +143,20 @@ class DataLoader:
         self.seed = None if state["seed"] is None else checked_seed("DataLoader", state["seed"])
         self._epoch, self._given = self._next_epoch, self._first_batch = state["epoch"], state["batch"]
 
+    def _begin_rows(self) -> Array:
+        """Begin an epoch for somebody who gathers rows of `_arrays`: the samples in order. `_used` counts batches."""
+        self._epoch, self._given = self._next_epoch, self._first_batch
+        self._next_epoch, self._first_batch = self._epoch + 1, 0
+        order = self._order(self._epoch)
+        end = len(order) // self.batch_size * self.batch_size if self.drop_last else len(order)
+        return order[self._given * self.batch_size : end]
+
+    def _used(self, batches: int) -> None:
+        """So many more batches were used of the epoch that `_begin_rows` began."""
+        self._given += batches
+        if self._given >= len(self):
+            self._end(self._epoch)
+
     def _order(self, epoch: int) -> Array:
         """The samples in the order of an epoch."""
         if not self.shuffle:

@@ -27,6 +27,12 @@ def batches_of(
     return data
 
 
+def ready_arrays(loader: DataLoader, dtype: Any) -> bool:
+    """Whether a loader's batches are rows of arrays that need no cast."""
+    arrays = loader._arrays or []
+    return len(arrays) > 1 and all(a.dtype == dtype or a.dtype.kind != "f" for a in arrays)
+
+
 def taken_apart(what: str, batch: Any, dtype: Any) -> list[Tensor]:
     """The Tensors of a batch (inputs, then the target), floats in the model's dtype."""
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:

@@ -43,6 +43,11 @@ class Captured:
             random.STATE[1] = np.uint64(offset)
         return self.function(*args)
 
+    def run_epoch(self, arrays: list[Any], rows: Any, batch_size: int) -> Iterator[tuple[int, Any]]:
+        """Steps over batches of rows, as `Compiled.run_epoch` makes them."""
+        compiled = self.compiled or compile(self.function)
+        return compiled.run_epoch(arrays, rows, batch_size, call=self)
+
 
 class Modes:
     """Puts a model into evaluation mode and back.

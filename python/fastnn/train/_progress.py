@@ -30,10 +30,10 @@ class Progress:
         if self.bar is not None:
             self.bar.set_description(f"epoch {number}/{self.epochs}", refresh=False)
 
-    def step(self) -> None:
-        """A step was made."""
+    def step(self, count: int = 1) -> None:
+        """So many steps were made."""
         if self.bar is not None:
-            self.bar.update()
+            self.bar.update(count)
 
     def tell(self, values: dict[str, float]) -> None:
         """Show the values of an epoch beside the bar."""

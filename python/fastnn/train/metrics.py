@@ -130,6 +130,11 @@ def resolve(metrics: Any, loss: Any) -> dict[str, Metric]:
 LOGIT_LOSSES = {"BCEWithLogitsLoss", "binary_cross_entropy_with_logits"}
 
 
+def is_mean(metric: Metric) -> bool:
+    """Whether a metric is known to be a mean over samples, so that batches may be joined for it."""
+    return getattr(metric, "func", metric) in METRICS.values()
+
+
 def name_of(metric: Any) -> str:
     """What a metric's values are called."""
     return metric if isinstance(metric, str) else str(getattr(metric, "__name__", type(metric).__name__))

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from .._engine import no_grad
 from .._tensor import Tensor
+from ..data import DataLoader
 from ..nn import Module
 from ..optim import Optimizer
 from ..optim._tables import TableOptimizer
-from ._batches import batches_of, cast, taken_apart
+from ._batches import batches_of, cast, ready_arrays, taken_apart
 from ._captured import Captured, Modes
 from ._interrupt import WholeSteps
 from ._progress import Progress
 from .callbacks import Callback
 from .history import History
-from .metrics import Metric, resolve
+from .metrics import Metric, is_mean, resolve
 
 
 class Trainer:
@@ -265,17 +266,42 @@ class Trainer:
             callback.on_epoch_begin(self, epoch)
         after = [c.on_step_end for c in callbacks if type(c).on_step_end is not Callback.on_step_end]
         means = Means(self.metrics)
-        for number, batch in enumerate(batches, 1):
-            ready = taken_apart("fit: train", batch, dtype)
-            loss, *output = whole.run(self._train_step, *ready)
-            value = loss.array.item()
-            if self.check_finite and not math.isfinite(value):
-                raise FloatingPointError(f"fit: the loss is {value} in epoch {epoch}, step {number}")
-            means.add(value, output, ready[-1])
+        number = 0
+        for steps, losses, output, target in self._steps(batches, dtype, whole, one_by_one=bool(after)):
+            values = losses.tolist()
+            wrong = [i for i, value in enumerate(values) if not math.isfinite(value)] if self.check_finite else []
+            if wrong:
+                where = f"epoch {epoch}, step {number + wrong[0] + 1}"
+                raise FloatingPointError(f"fit: the loss is {values[wrong[0]]} in {where}")
+            means.add(values, output, target)
             for call in after:
-                call(self, epoch, value)
-            self._bar.step()
+                call(self, epoch, values[0])
+            number += steps
+            self._bar.step(steps)
         return means.values("fit: train")
+
+    def _steps(
+        self, batches: Any, dtype: Any, whole: WholeSteps, one_by_one: bool
+    ) -> Iterator[tuple[int, Any, list[Any], Any]]:
+        """Steps and what they gave: how many, their losses, their outputs (where metrics want them), their targets.
+
+        Where nothing is to happen after each of them, and the data are arrays, many are done at a time.
+        """
+        if one_by_one or not (type(batches) is DataLoader and ready_arrays(batches, dtype)):
+            for batch in batches:
+                ready = taken_apart("fit: train", batch, dtype)
+                loss, *output = whole.run(self._train_step, *ready)
+                yield 1, loss.array.reshape(1), [o.array[None] for o in output], ready[-1].array[None]
+            return
+        arrays, rows, at = batches._arrays or [], batches._begin_rows(), 0
+        chunks = self._train_step.run_epoch(arrays, rows, batches.batch_size)
+        while (chunk := whole.run(next, chunks, None)) is not None:
+            steps, (loss, *output) = chunk
+            here = rows[at : at + steps * batches.batch_size]
+            target = arrays[-1][here] if output else here
+            at += len(here)
+            batches._used(steps)
+            yield steps, loss.array, [o.array for o in output], target.reshape(steps, -1, *target.shape[1:])
 
     def _evaluate(self, batches: Any, dtype: Any) -> dict[str, float]:
         """The means over batches."""
@@ -284,7 +310,7 @@ class Trainer:
             for batch in batches:
                 ready = taken_apart("evaluate: data", batch, dtype)
                 loss, output = self._test_step(*ready)
-                means.add(loss.array.item(), [output], ready[-1])
+                means.add([loss.array.item()], [output.array[None]], ready[-1].array[None])
         return means.values("evaluate: data")
 
     def _dtype(self) -> Any:
@@ -300,13 +326,19 @@ class Means:
         self.sums = [0.0] * (1 + len(metrics))
         self.samples = 0
 
-    def add(self, loss: float, output: list[Tensor], target: Tensor) -> None:
-        """A batch; its output is there if there are metrics."""
-        n = len(target)
-        self.samples += n
-        self.sums[0] += loss * n
+    def add(self, losses: list[float], output: list[Any], target: Any) -> None:
+        """Some steps of equal size: their losses, their outputs if there are metrics, their targets, step by step."""
+        n = target.shape[1]
+        self.samples += n * len(losses)
+        for loss in losses:
+            self.sums[0] += loss * n
         for i, metric in enumerate(self.metrics.values(), 1):
-            self.sums[i] += float(metric(output[0], target)) * n
+            if len(losses) > 1 and is_mean(metric):  # of all samples at once
+                y, t = (a.reshape(-1, *a.shape[2:]) for a in (output[0], target))
+                self.sums[i] += float(metric(y, t)) * n * len(losses)
+            else:
+                for y, t in zip(output[0], target, strict=True):
+                    self.sums[i] += float(metric(Tensor(y), Tensor(t))) * n
 
     def values(self, what: str) -> dict[str, float]:
         """The means by name."""
