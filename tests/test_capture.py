@@ -301,3 +301,91 @@ def test_nested_compiled_functions_are_one_plan(target: str) -> None:
     for i in range(4):
         assert same(outer(np.full(3, i, np.float32)), np.full(3, 2 * i + 1, np.float32))
     assert not inner.plans
+
+
+def trained(w: Any) -> Any:
+    """A captured step that has a plan: gradient descent on w."""
+    optimizer = optim.SGD([w], lr=0.1)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (w * x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = fastnn.compile(step)
+    for _ in range(3):
+        run(some(3))
+    assert len(run.plans) == 1
+    return run
+
+
+def test_a_replay_that_changes_saved_parameters_is_noticed(target: str) -> None:
+    w, other = nn.Parameter(some(3)), nn.Parameter(some(3))
+    step = trained(w)
+    loss, harmless = (w * w).sum(), (other * other).sum()
+    step(some(3))
+    with pytest.raises(RuntimeError, match="gradient of multiply has been modified by an in-place operation"):
+        loss.backward()
+    harmless.backward()
+    (w * w).sum().backward()
+
+
+def test_a_replay_that_changes_saved_gradients_is_noticed(target: str) -> None:
+    """The plan's .grad is the same memory each time, on all backends."""
+    w, v = nn.Parameter(some(3)), nn.Parameter(some(3))
+    step = trained(w)
+    assert w.grad is not None
+    grad, values, loss = w.grad, w.grad.tolist(), (v * w.grad).sum()
+    step(some(3) + 1)
+    assert w.grad is grad
+    assert grad.tolist() != values
+    with pytest.raises(RuntimeError, match="gradient of multiply has been modified by an in-place operation"):
+        loss.backward()
+
+
+def test_a_replay_that_adds_to_saved_gradients_is_noticed(target: str) -> None:
+    w, v = nn.Parameter(some(3)), nn.Parameter(some(3))
+
+    def step(x: Any) -> Any:
+        loss = (w * x).sum()
+        loss.backward()
+        return loss
+
+    run = fastnn.compile(step)
+    for _ in range(4):
+        run(some(3))
+    assert w.grad is not None
+    loss = (v * w.grad).sum()
+    run(some(3))
+    with pytest.raises(RuntimeError, match="gradient of multiply has been modified by an in-place operation"):
+        loss.backward()
+
+
+def test_a_replay_that_fails_on_its_way_may_have_written(target: str) -> None:
+    w = nn.Parameter(some(3))
+
+    def step(x: Any, y: Any) -> Any:
+        with fastnn.no_grad():
+            w.add_(1.0)
+        return nn.functional.cross_entropy(x, y)
+
+    run = fastnn.compile(step)
+    for _ in range(3):
+        run(some(2, 3), np.array([0, 1]))
+    loss = (w * w).sum()
+    with pytest.raises(IndexError):
+        run(some(2, 3), np.array([0, 9]))
+    with pytest.raises(RuntimeError, match="gradient of multiply has been modified by an in-place operation"):
+        loss.backward()
+
+
+def test_a_replay_that_changes_nothing_notes_nothing(target: str) -> None:
+    w = nn.Parameter(some(3))
+    step = fastnn.compile(lambda x: (w * x).sum())
+    for _ in range(3):
+        step(some(3))
+    loss = (w * w).sum()
+    step(some(3))
+    loss.backward()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .._registry import BACKENDS, CPP, BadIndex, state
+from .._registry import BACKENDS, CPP, WRITES, BadIndex, root, state, wrote
 from .._tensor import Tensor, make
 from .graph import bounds, build, produced_whole, same_world
 from .recorder import CaptureError, Recorder
@@ -313,6 +313,8 @@ class Entry:
         self.watched = [(leaf, g is not None) for leaf, g in graph.read_grads]
         self.only_arrays = not given.names and len(given.places) == given.count
         self.single = type(tree.shape) is Leaf
+        self.changed = [id(root(b.array)) for b in graph.changed if b.kind != "argument"]
+        self.changed_arguments = [b.index for b in graph.changed if b.kind == "argument"]
 
     def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Replay, or NotImplemented where this plan does not hold."""
@@ -325,23 +327,41 @@ class Entry:
             if any((leaf.grad is not None) != there for leaf, there in self.watched):
                 return MISSED
             args += tuple(leaf.grad.array for leaf, there in self.watched if there)
+        out = None
         try:
             out = self.run(*args)
         except BadIndex as why:
             raise self.bad_index(why) from None
+        finally:
+            if out is not MISSED:  # one that fails may have written, too
+                self.note_writes(args)
         if out is MISSED:
             return MISSED
         return make(out[0], None, 0) if self.single else self.tree.fill(out)
 
     def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, Any]:
         """Replay over batches of rows (see `Compiled.run_epoch`): how many steps were done, 0 where it cannot."""
-        if not self.only_arrays or self.watched or self.graph.arguments[0].shape[:1] != (batch,):
+        plain = self.only_arrays and not self.watched and not self.changed_arguments
+        if not plain or self.graph.arguments[0].shape[:1] != (batch,):
             return 0, None
+        steps = -1
         try:
             steps, found = self.plan.run_rows(data, order, at, batch)
         except BadIndex as why:
             raise self.bad_index(why) from None
+        finally:
+            if steps:  # one that fails may have written, too
+                self.note_writes(())
         return steps, self.tree.fill(found) if steps else None
+
+    def note_writes(self, args: tuple[Any, ...]) -> None:
+        """Note what a replay changed in place, as eager calls do; by ids at hand, in half the time of `wrote_each`."""
+        if self.changed:
+            clock = state.clock = state.clock + 1
+            for key in self.changed:
+                WRITES[key] = clock
+        for i in self.changed_arguments:
+            wrote(args[i].array if isinstance(args[i], Tensor) else args[i])
 
     def bad_index(self, why: BadIndex) -> Exception:
         """The op's words for an index out of range, found by a node."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import random
 from .._backends.cpp import core
-from .._registry import WRITES, root, state
+from .._registry import state
 from ..random import Draw
 from .fusion import fuse
 from .graph import Buffer, Graph
@@ -73,28 +73,13 @@ class CppPlan:
         for group, key, value in graph.fixed:
             self.plan.fixed(group, key, value)
         self.plan.finish(state.epoch, random.STATE, graph.draws)
-        written = [a for r in graph.records for name in r.op.updates for a in self.updated(r, name)]
-        self.written = [id(root(a)) for a in written if graph.where(a)[0].kind == "persistent"]
-        self.launch = self.plan.runner()
+        self.run = self.plan.runner()  # the returned arrays, or NotImplemented where this plan does not hold
 
     @staticmethod
     def can(graph: Graph) -> bool:
         """Whether the core knows the dtypes of everything that the plan binds or returns."""
         bound = [*graph.arguments, *(b.array for b in graph.returned)]
         return all(a.dtype.char in "fdql?" and a.dtype.itemsize in (1, 4, 8) and a.ndim <= 8 for a in bound)
-
-    @staticmethod
-    def updated(record: Record, name: str) -> list[Any]:
-        """The arrays that a record changes in place, under one of its arguments."""
-        a = record.args[record.op.inputs.index(name)]
-        return a if type(a) is list else [a]
-
-    def run(self, *args: Any) -> Any:
-        """The returned arrays, or NotImplemented where the arguments or the world are other ones."""
-        out = self.launch(*args)
-        if self.written and out is not NotImplemented:
-            self.note_writes()
-        return out
 
     def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, list[Any]]:
         """Replays over batches of rows for 50 ms or until 1 MB of results are there: how many, and the results."""
@@ -104,15 +89,7 @@ class CppPlan:
         room = min((len(order) - at) // batch, max(1, RESULTS // max(1, sum(a.nbytes for a in returned))))
         results = [np.empty((room, *a.shape), a.dtype) for a in returned]
         steps = self.plan.run_rows(data, order, at, results, SECONDS)
-        if self.written and steps:
-            self.note_writes()
         return steps, [a[:steps] for a in results]
-
-    def note_writes(self) -> None:
-        """Note what a replay changed in place."""
-        state.clock += 1
-        for key in self.written:
-            WRITES[key] = state.clock
 
     def spot(self, array: Any) -> tuple[int, int]:
         """Where an array lies: a slot (0 is the arena) and the offset of its first element."""

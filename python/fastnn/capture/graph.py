@@ -45,6 +45,7 @@ class Graph:
     buffers: list[Buffer] = field(default_factory=list)
     returned: list[Buffer] = field(default_factory=list)
     grads: list[tuple[Any, Any]] = field(default_factory=list)  # (leaf, its .grad) after the step
+    changed: list[Buffer] = field(default_factory=list)
     unknown: dict[tuple[int, int], tuple[Record, Any]] = field(default_factory=dict)
     constants: list[tuple[Record, Any]] = field(default_factory=list)
     lows: list[int] = field(default_factory=list)
@@ -127,6 +128,7 @@ def build(recorder: Recorder, results: list[Any]) -> Graph:
         buffer, _ = graph.where(array)
         buffer.kind, buffer.index = "returned", i
         graph.returned.append(buffer)
+    graph.changed = changed(graph)
     return graph
 
 
@@ -138,6 +140,14 @@ def produced_whole(recorder: Recorder, array: Any) -> bool:
     made = [r for r in recorder.records for o in r.outs if o is array]
     given = any(a is array for t in recorder.arguments for a in (t.array,))
     return len(made) == 1 and not given and not made[0].op.updates
+
+
+def changed(graph: Graph) -> list[Buffer]:
+    """The buffers whose memory a replay changes in place and whose former values somebody may still want."""
+    forward = [r for r in graph.records if r.name == r.op.name]  # inputs are where the op's declaration says
+    updated = flat(r.args[r.op.inputs.index(name)] for r in forward for name in r.op.updates)
+    buffers = {id(b): b for b in (graph.where(a)[0] for a in updated) if b.kind in ("persistent", "argument")}
+    return [*buffers.values(), *(b for b in graph.buffers if b.kind == "grad")]
 
 
 def same_world(before: Graph, now: Graph) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import random
 from .._registry import state
-from .._tensor import Tensor, make
+from .._tensor import Tensor
 from ..random import Draw
 from .graph import Buffer, Graph, bounds
 from .hyper import Hyper
@@ -37,7 +37,7 @@ class PythonPlan:
                 if buffer is not None and buffer.born == i:
                     writes.append((j, self.number[id(buffer)]))
             self.steps.append((kernel, [self.reader(a) for a in r.args], writes))
-        self.grads = [(t, None if g is None else self.reader(g.array)) for t, g in graph.grads]
+        self.grads = [(t, g, None if g is None else self.reader(g.array)) for t, g in graph.grads]
         self.argument_slots = [self.number[id(graph.where(a)[0])] for a in graph.arguments]
         self.result_slots = [self.number[id(b)] for b in graph.returned]
 
@@ -80,8 +80,10 @@ class PythonPlan:
                 memory[n] = out[j] if type(out) is tuple else out
         with random.lock:
             random.STATE[1] += np.uint64(self.graph.draws)
-        for leaf, reader in self.grads:
-            leaf.grad = None if reader is None else make(reader(), None, 0)
+        for leaf, grad, reader in self.grads:
+            if reader is not None:  # the plan's own Tensor each time, as in compiled plans
+                grad.array[...] = reader()
+            leaf.grad = grad
         return tuple(memory[n] for n in self.result_slots)
 
     def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, list[Any]]:
