@@ -389,3 +389,18 @@ def test_a_replay_that_changes_nothing_notes_nothing(target: str) -> None:
     loss = (w * w).sum()
     step(some(3))
     loss.backward()
+
+
+def test_changes_of_arguments_are_the_callers(target: str) -> None:
+    """In recorded calls, too, though those run on copies."""
+    step = fastnn.compile(lambda x: x.add_(1.0))
+    x = fastnn.tensor(some(3))
+    want = x.numpy().copy()
+    for _ in range(5):
+        w = nn.Parameter(some(3))
+        loss = (w * x).sum()
+        step(x)
+        want += 1
+        assert same(x, want)
+        with pytest.raises(RuntimeError, match="gradient of multiply has been modified by an in-place operation"):
+            loss.backward()

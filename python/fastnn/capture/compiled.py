@@ -162,6 +162,10 @@ class Compiled:
             tree = Tree(result)
             results = [self.result(recorder, t) for t in tree.tensors]
             graph = build(recorder, results)
+        for i in (b.index for b in graph.changed if b.kind == "argument"):
+            if i < len(copies):  # else a .grad, which is no copy
+                given.arrays[i][...] = copies[i].array
+                wrote(given.arrays[i])
         watched = [(leaf, g is None) for leaf, g in graph.read_grads]
         key = (*given.key, int(state.epoch), *((id(leaf), empty) for leaf, empty in watched))
         key = (*key, *((id(group), k, value) for group, k, value in graph.fixed))
