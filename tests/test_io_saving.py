@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +101,57 @@ def test_the_file_is_flushed_before_it_is_renamed_and_the_folder_after(
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         save(SMALL, tmp_path / "none" / "model.safetensors")
-    with pytest.raises(OSError, match=r"irectory|denied"):
-        save(SMALL, tmp_path)
     assert os.listdir(tmp_path) == []
+
+
+@contextmanager
+def special_file(kind: str, path: Path) -> Iterator[None]:
+    """A file of this kind at `path`."""
+    if kind == "a folder":
+        path.mkdir()
+        yield
+    elif kind == "a pipe":
+        os.mkfifo(path)
+        yield
+    elif kind == "a socket":
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(os.path.relpath(path))  # the name of a socket may have some 100 bytes
+            yield
+    else:
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))  # what /dev/null is
+        except PermissionError:
+            pytest.skip("only root makes devices")
+        yield
+
+
+@POSIX
+@pytest.mark.parametrize("through_link", [False, True])
+@pytest.mark.parametrize("kind", ["a folder", "a pipe", "a socket", "a character device"])
+def test_what_is_no_regular_file_is_refused_and_stays(
+    kind: str, through_link: bool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    there = path.with_name("there") if through_link else path
+    if through_link:
+        path.symlink_to(there.name)
+    with special_file(kind, there):
+        before = os.lstat(there)
+        error = IsADirectoryError if kind == "a folder" else shutil.SpecialFileError
+        with pytest.raises(error, match=f"path wants a regular file or a new one; {str(path)!r} is {kind}"):
+            save(SMALL, path)
+        assert os.path.samestat(os.lstat(there), before)
+        assert set(os.listdir(path.parent)) == {path.name, there.name}
+
+
+@POSIX
+def test_standard_output_is_refused() -> None:
+    """Its link in /proc leads to a name that is no file's."""
+    code = "from fastnn.io import save; save({}, '/dev/stdout')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "SpecialFileError" in done.stderr
+    assert "'/dev/stdout' is a pipe" in done.stderr
+    assert done.stdout == ""
 
 
 @POSIX
@@ -113,6 +165,23 @@ def test_links_and_modes_stay(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert same(load(real), SMALL)
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
+
+
+@POSIX
+def test_links_to_nothing_and_to_themselves(tmp_path: Path) -> None:
+    """As with open(): a file comes to be where a link leads, if its folder is there."""
+    dangling, lost, loop = tmp_path / "dangling", tmp_path / "lost", tmp_path / "loop"
+    dangling.symlink_to("new")
+    lost.symlink_to("none/new")
+    loop.symlink_to("loop")
+    save(SMALL, dangling)
+    assert dangling.is_symlink()
+    assert same(load(tmp_path / "new"), SMALL)
+    with pytest.raises(FileNotFoundError):
+        save(SMALL, lost)
+    with pytest.raises(OSError, match="symbolic links"):
+        save(SMALL, loop)
+    assert sorted(os.listdir(tmp_path)) == ["dangling", "loop", "lost", "new"]
 
 
 def current_umask() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,14 @@ from typing import BinaryIO
 if sys.platform != "win32":
     import fcntl
 
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFSOCK: "a socket",
+}
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
@@ -21,8 +30,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     The file is written beside `path`, flushed to the disk, renamed, and the folder flushed: after a crash at any moment
     `path` is the old file or the new one. What a killed process left behind goes away with the next write to `path`.
+    Through a symbolic link the file that it leads to is written.
     """
-    target = os.path.realpath(path)  # a symbolic link stays one
+    mode = _mode_of(path)
+    target = os.path.realpath(path)
     folder, name = os.path.split(target)
     _remove_orphans(folder, name)
     temporary, file = _create(folder, name)
@@ -30,8 +41,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         yield file
         file.flush()
         os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
-            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+        if mode is not None:
+            os.chmod(temporary, stat.S_IMODE(mode))
         if sys.platform == "win32":
             file.close()  # Windows renames closed files only; elsewhere the open file's lock guards it until then
         os.replace(temporary, target)
@@ -43,6 +54,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
     file.close()
     _sync_folder(folder)
+
+
+def _mode_of(path: str | os.PathLike[str]) -> int | None:
+    """The mode of what stands at `path`, None for nothing; what is no regular file is refused: a rename removes it."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISREG(mode):
+        return mode
+    kind = KINDS.get(stat.S_IFMT(mode), "something else")
+    words = f"save: path wants a regular file or a new one; {os.fspath(path)!r} is {kind}"
+    raise IsADirectoryError(words) if stat.S_ISDIR(mode) else shutil.SpecialFileError(words)
 
 
 def _create(folder: str, name: str) -> tuple[str, BinaryIO]:

@@ -50,7 +50,7 @@ def save(
         What ``module.state_dict()`` gives, say; any shapes; float16, float32, float64, complex64, bool, and integers of
         8 to 64 bits, signed or not. The order is kept.
     path : str or os.PathLike
-        The file; by custom its name ends in ``.safetensors``.
+        The file; by custom its name ends in ``.safetensors``. Through a symbolic link, what that leads to is written.
     metadata : mapping of str to str, optional
         Text to keep in the file, a network's configuration as JSON, say.
 
@@ -62,7 +62,8 @@ def save(
     ValueError
         For a reserved name, or names and metadata too long for a header.
     OSError
-        If the file cannot be written; nothing is left over then.
+        If the file cannot be written; nothing is left over then. `IsADirectoryError` for a folder,
+        `shutil.SpecialFileError` for a pipe, a device or a socket, which a file would take the place of.
 
     Examples
     --------
