@@ -66,16 +66,18 @@ def test_page_works(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     for library in build.glob("_fastnn_core*"):
         shutil.copy(library, tmp_path / "python" / "fastnn")
+    # Without site (-S): the finder of an editable install, which a .pth file starts, goes before all paths.
+    paths = [str(tmp_path / "python"), *filter(None, sys.path)]
     environment = {
         **os.environ,
-        "PYTHONPATH": str(tmp_path / "python"),
+        "PYTHONPATH": os.pathsep.join(paths),
         "FASTNN_ISA": "baseline",
         "FASTNN_BACKEND": "cpp",
     }
     for name in ("FASTNN_TEST_ON", "FASTNN_CI"):  # this build has the baseline alone
         environment.pop(name, None)
     tests = ["test_ops.py", "test_gradients.py", "test_registry.py"]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "logsigmoid"]
+    command = [sys.executable, "-S", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "logsigmoid"]
     command += [str(tmp_path / "tests" / t) for t in tests]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
