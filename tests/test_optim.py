@@ -104,10 +104,42 @@ def test_torchs_state_is_taken(case: str) -> None:
     mine = [tensor(p.detach().numpy()).requires_grad_() for p in theirs]
     own = make(case, mine)
     own.load_state_dict(other.state_dict())
-    names = {name for values in other.state_dict()["state"].values() for name, v in values.items() if v is not None}
     run(own, mine, tensor, range(9, STEPS))
     np.testing.assert_allclose(flat(mine), STORED[case], rtol=1e-11, atol=1e-13)
-    assert names - {"step"} <= {name for values in own.state_dict()["state"].values() for name in values}
+
+
+def layout(optimizer: Any) -> Any:
+    """Names and shapes of all state, and the names of options."""
+    saved = optimizer.state_dict()
+    hints = {"foreach", "capturable", "differentiable", "fused"}
+    state = {i: {name: tuple(v.shape) for name, v in values.items()} for i, values in saved["state"].items()}
+    return state, [set(group) - hints for group in saved["param_groups"]]
+
+
+@pytest.mark.parametrize("hints", [{}, {"foreach": True}], ids=["one by one", "foreach"])
+@pytest.mark.parametrize("case", CASES)
+def test_torch_takes_the_state(case: str, hints: dict[str, bool]) -> None:
+    """Steps by fastnn, by PyTorch from there, by fastnn again: the layouts are one, and so are the results."""
+    torch = pytest.importorskip("torch")
+    kind, options = CASES[case]
+    mine, theirs = parameters(), [torch.tensor(a, requires_grad=True) for a in start()]
+    own, alone = make(case, mine), make(case, theirs, torch.optim)
+    assert layout(own) == layout(alone)
+    for steps in (range(0), range(9)):
+        run(own, mine, tensor, steps)
+        run(alone, theirs, torch.tensor, steps)
+        assert layout(own) == layout(alone)
+        guests = [torch.tensor(p.array, requires_grad=True) for p in mine]
+        guest = getattr(torch.optim, kind)(guests, **options, **hints)
+        saved = own.state_dict()
+        state = {i: {k: torch.from_numpy(v.numpy().copy()) for k, v in s.items()} for i, s in saved["state"].items()}
+        guest.load_state_dict({"state": state, "param_groups": [{**g, **hints} for g in saved["param_groups"]]})
+        run(guest, guests, torch.tensor, range(steps.stop, 14))
+        back = [tensor(p.detach().numpy()).requires_grad_() for p in guests]
+        last = make(case, back)
+        last.load_state_dict(guest.state_dict())
+        run(last, back, tensor, range(14, STEPS))
+        np.testing.assert_allclose(flat(back), STORED[case], rtol=1e-11, atol=1e-13)
 
 
 def test_state_dict_layout() -> None:

@@ -150,7 +150,7 @@ int64_t adam_run(const Call& c, Context& x) noexcept {
   return -1;
 }
 
-// p, g, v, b, a; lr, alpha, eps, weight_decay, momentum, centered, maximize
+// p, g, v, b, a, n; lr, alpha, eps, weight_decay, momentum, centered, maximize
 //   v <- alpha v + (1 - alpha) g g;  centered: a <- a + (1 - alpha)(g - a), v - a a for v;
 //   b <- momentum b + g / (sqrt(v) + eps);  p <- p - lr b
 // Sources: Tieleman and Hinton, lecture 6.5, 2012; Graves, Generating sequences with recurrent neural networks, 2013.
@@ -161,7 +161,7 @@ int64_t rmsprop_run(const Call& c, Context& x) noexcept {
   const Vec<T> step = number<T>(-c.attr[0].f), keep = number<T>(alpha), take = number<T>(1 - alpha);
   const Vec<T> eps = number<T>(c.attr[2].f), mu = number<T>(c.attr[4].f);
   for_table(
-      c, x, [](int) {},
+      c, x, [&](int q) { ++*item<int64_t>(c, 5, q); },
       [&](int q, int64_t lo, int64_t hi) FASTNN_INLINED {
         T *p = item<T>(c, 0, q), *v = item<T>(c, 2, q), *b = item<T>(c, 3, q);
         T* a = centered ? item<T>(c, 4, q) : nullptr;

@@ -20,34 +20,32 @@ bool same_memory_order(const View& a, const View& b) {
   return true;
 }
 
-// Lists 0 .. lists - 1 hold floats like list 0 (or nothing, where optional); list `counts` holds 0-d step counts.
-void table(Call& c, int lists, int counts, Kernel k) {
+// Lists before `counts` hold floats like list 0 (or nothing, where optional); list `counts` holds 0-d step counts.
+void table(Call& c, int counts, Kernel k) {
   c.cost = 0;
   const int n = c.count(0);
   if (n == 0) return;
   const DType t = c.in(0).dtype;
   float_input(c.in(0));
-  for (int a = 0; a < lists; a++) {
-    if (a == counts || (a > 1 && !c.has(a))) continue;
+  for (int a = 0; a < counts; a++) {
+    if (a > 1 && !c.has(a)) continue;
     require(c.count(a) == n, "lists of equal length are wanted");
     for (int i = 0; i < n; i++) {
       const View &v = c.in(a, i), &p = c.in(0, i);
       if (v.dtype != t || !same_memory_order(v, p) || (a == 0 && !gapless(p))) throw Declined{};
     }
   }
-  if (counts >= 0) {
-    require(c.count(counts) == n, "lists of equal length are wanted");
-    for (int i = 0; i < n; i++)
-      require(c.in(counts, i).dtype == DType::i64 && c.in(counts, i).rank == 0, "step counts want 0-d int64 arrays");
-  }
+  require(c.count(counts) == n, "lists of equal length are wanted");
+  for (int i = 0; i < n; i++)
+    require(c.in(counts, i).dtype == DType::i64 && c.in(counts, i).rank == 0, "step counts want 0-d int64 arrays");
   for (int i = 0; i < n; i++) c.cost += double(c.in(0, i).size());
   c.run = kernel(k, t);
 }
 
-void sgd(Call& c) { table(c, 4, 3, Kernel::sgd); }
-void adam(Call& c) { table(c, 6, 5, Kernel::adam); }
-void rmsprop(Call& c) { table(c, 5, -1, Kernel::rmsprop); }
-void adagrad(Call& c) { table(c, 4, 3, Kernel::adagrad); }
+void sgd(Call& c) { table(c, 3, Kernel::sgd); }
+void adam(Call& c) { table(c, 5, Kernel::adam); }
+void rmsprop(Call& c) { table(c, 5, Kernel::rmsprop); }
+void adagrad(Call& c) { table(c, 3, Kernel::adagrad); }
 
 // One table of gradients; the norm, where there is an output.
 void clip(Call& c, Kernel k) {
@@ -75,7 +73,7 @@ const OpInfo ops[] = {
     {"clip_grad_value", "Wf", 0, clip_grad_value},
     {"sgd", "WVWWffffii", 0, sgd},
     {"adam", "WVWWWWfffffiii", 0, adam},
-    {"rmsprop", "WVWWWfffffii", 0, rmsprop},
+    {"rmsprop", "WVWWWWfffffii", 0, rmsprop},
     {"adagrad", "WVWWffffi", 0, adagrad},
 };
 

@@ -213,20 +213,23 @@ def adam(
     return out
 
 
-def check_rmsprop(p: Any, g: Any, v: Any, b: Any, a: Any, *attributes: Any) -> None:
-    check_step("rmsprop", rmsprop, attributes, p=p, g=g, v=v, **used(b=(b, attributes[4]), a=(a, attributes[5])))
+def check_rmsprop(p: Any, g: Any, v: Any, b: Any, a: Any, n: Any, *attributes: Any) -> None:
+    some = used(b=(b, attributes[4]), a=(a, attributes[5]))
+    check_step("rmsprop", rmsprop, attributes, p=p, g=g, v=v, n=n, **some)
 
 
 @op(
-    updates="p v b a",
+    updates="p v b a n",
     outputs=0,
     check=check_rmsprop,
     kind="update",
     samples=[
-        sample(SHAPES, SHAPES, POSITIVE, [], [], lr=0.01),
-        sample(SHAPES, SHAPES, POSITIVE, SHAPES, [], lr=0.01, alpha=0.9, weight_decay=0.1, momentum=0.9, maximize=1),
-        sample(SHAPES, SHAPES, LARGE, SHAPES, SMALL, lr=0.01, momentum=0.9, centered=1),
-        sample(SHAPES, SHAPES, LARGE, [], SMALL, lr=0.01, centered=1),
+        sample(SHAPES, SHAPES, POSITIVE, [], [], FIRST, lr=0.01),
+        sample(
+            SHAPES, SHAPES, POSITIVE, SHAPES, [], COUNTS, lr=0.01, alpha=0.9, weight_decay=0.1, momentum=0.9, maximize=1
+        ),
+        sample(SHAPES, SHAPES, LARGE, SHAPES, SMALL, COUNTS, lr=0.01, momentum=0.9, centered=1),
+        sample(SHAPES, SHAPES, LARGE, [], SMALL, COUNTS, lr=0.01, centered=1),
     ],
     tol=Tol(8, 0, 8),
 )
@@ -236,6 +239,7 @@ def rmsprop(
     v: list[Array],
     b: list[Array],
     a: list[Array],
+    n: list[Array],
     *,
     lr: float,
     alpha: float = 0.99,
@@ -249,9 +253,9 @@ def rmsprop(
 
     Parameters
     ----------
-    p, g, v, b, a : lists of arrays
-        Parameters, gradients, averages of squares, momentum buffers (empty without momentum) and averages of
-        gradients (empty unless centered); all but g are written.
+    p, g, v, b, a, n : lists of arrays
+        Parameters, gradients, averages of squares, momentum buffers (empty without momentum), averages of gradients
+        (empty unless centered) and step counts (0-d int64); all but g are written.
     lr, alpha, eps, weight_decay, momentum : float
     centered, maximize : 0 or 1
         centered takes the square of the average off the average of squares.
@@ -270,12 +274,12 @@ def rmsprop(
     --------
     >>> import numpy as np
     >>> from fastnn import ops
-    >>> p, v = np.array([1.0]), np.array([0.0])
-    >>> ops.rmsprop([p], [np.array([2.0])], [v], [], [], lr=0.25, alpha=0.75, eps=0.0)
+    >>> p, v, n = np.array([1.0]), np.array([0.0]), np.array(0)
+    >>> ops.rmsprop([p], [np.array([2.0])], [v], [], [], [n], lr=0.25, alpha=0.75, eps=0.0)
     >>> p, v
     (array([0.5]), array([1.]))
     """
-    out: tuple[Arrays, ...] = [], [], [], []
+    out: tuple[Arrays, ...] = [], [], [], [], [i + 1 for i in n]
     for i, (x, d) in enumerate(zip(p, g, strict=True)):
         d = descent(x, d, weight_decay, maximize)
         squares = alpha * v[i] + (1 - alpha) * d * d

@@ -97,14 +97,18 @@ class TableOptimizer(Optimizer):
         for p in group["params"]:
             if p.grad is not None:
                 by_dtype.setdefault(p.array.dtype, []).append(p)
-                own = self.state[p]
-                missing = [n for n in names if n and n not in own]
-                if missing:
-                    own.update(self._fresh(p, group, missing))
+                self._complete(p, group, names)
         return [
             (params, [[self.state[p][n].array for p in params] if n else [] for n in names])
             for params in by_dtype.values()
         ]
+
+    def _complete(self, p: Tensor, group: Group, names: tuple[str, ...]) -> None:
+        """Make what is missing of a parameter's state."""
+        own = self.state[p]
+        missing = [n for n in names if n and n not in own]
+        if missing:
+            own.update(self._fresh(p, group, missing))
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: getattr(self, key) for key in ("defaults", "state", "param_groups")}

@@ -88,6 +88,13 @@ class Adagrad(TableOptimizer):
         positive(self, "initial_accumulator_value value", group["initial_accumulator_value"])
         positive(self, "epsilon value", group["eps"])
 
+    def state_dict(self) -> dict[str, Any]:
+        """As of `Optimizer`, with the state of all parameters, as PyTorch's Adagrad has it from the beginning."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                self._complete(p, group, self._slots(group))
+        return super().state_dict()
+
     def _slots(self, group: Group) -> tuple[str, ...]:
         return ("sum", "step")
 

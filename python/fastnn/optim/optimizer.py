@@ -139,12 +139,13 @@ class Optimizer(ABC):
         -------
         dict
             ``{"state": {0: {"exp_avg": Tensor, ...}, ...}, "param_groups": [{"lr": ..., "params": [0, 1]}, ...]}``.
-            The Tensors are the optimizer's own, not copies.
+            The Tensors are the optimizer's own, not copies, but for step counts. PyTorch's optimizer takes it, once the
+            Tensors are made torch's.
         """
         params = list(chain.from_iterable(g["params"] for g in self.param_groups))
         number = {id(p): i for i, p in enumerate(params)}
         return {
-            "state": {i: dict(self.state[p]) for i, p in enumerate(params) if p in self.state},
+            "state": {i: given(self.state[p]) for i, p in enumerate(params) if self.state.get(p)},
             "param_groups": [{**g, "params": [number[id(p)] for p in g["params"]]} for g in self.param_groups],
         }
 
@@ -224,6 +225,12 @@ def fill_with_zeros(p: Tensor) -> None:
         if recorder is not None:
             recorder.constant(zero)
         ops.assign(p.grad.array, zero)
+
+
+def given(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter's state for a dict: step counts as float64, exact, and of a kind that all of PyTorch's steps take."""
+    counts = {k: Tensor(v.array.astype(np.float64)) for k, v in state.items() if k == "step" and isinstance(v, Tensor)}
+    return {**state, **counts}
 
 
 def taken(name: str, value: Any, p: Tensor) -> Any:

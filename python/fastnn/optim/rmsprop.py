@@ -94,6 +94,7 @@ class RMSprop(TableOptimizer):
             "square_avg",
             "momentum_buffer" if fixed(group, "momentum") else "",
             "grad_avg" if fixed(group, "centered") else "",
+            "step",
         )
 
     def _update(self, group: Group, p: Any, g: Any, *slots: Any) -> None:

@@ -88,11 +88,17 @@ class SGD(TableOptimizer):
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
 
+    def state_dict(self) -> dict[str, Any]:
+        """As of `Optimizer`, without the step counts, which PyTorch's SGD does not have."""
+        saved = super().state_dict()
+        velocities = {i: {k: v for k, v in own.items() if k != "step"} for i, own in saved["state"].items()}
+        return {**saved, "state": {i: own for i, own in velocities.items() if own}}
+
     def _slots(self, group: Group) -> tuple[str, ...]:
         return ("momentum_buffer" if fixed(group, "momentum") else "", "step")
 
     def _fresh(self, p: Tensor, group: Group, missing: list[str]) -> dict[str, Tensor]:
-        # The count tells the first step with momentum; PyTorch keeps none, so its velocities come without.
+        # The count tells the first step with momentum; velocities that were loaded come without one, and after it.
         new = super()._fresh(p, group, missing)
         if "momentum_buffer" in new:
             new["step"] = Tensor(np.zeros((), np.int64))

@@ -21,7 +21,7 @@ def flat(x: Any) -> Any:
 
 
 def each(step: Any, lists: list[Any], counts: Any, numbers: tuple[Any, ...]) -> None:
-    """Call ``step(rows of entry i of every list, its count, numbers)`` for every i; absent lists give empty rows."""
+    """Count one up and call ``step(rows of entry i of every list, its count, numbers)``; absent lists: empty rows."""
     for i, p in enumerate(lists[0]):
         rows, back = [], []
         for arrays in lists:
@@ -30,11 +30,8 @@ def each(step: Any, lists: list[Any], counts: Any, numbers: tuple[Any, ...]) -> 
                 row = arrays[i].reshape(-1)
                 back.append((arrays[i], row))
             rows.append(row)
-        n = 0
-        if counts is not None:
-            counts[i][...] += 1
-            n = int(counts[i])
-        step(*rows, n, *map(p.dtype.type, numbers))
+        counts[i][...] += 1
+        step(*rows, int(counts[i]), *map(p.dtype.type, numbers))
         for target, row in back:
             target[...] = row.reshape(target.shape)
 
@@ -99,8 +96,8 @@ def rmsprop_step(p, g, v, b, a, n, lr, alpha, eps, weight_decay, momentum, cente
 
 
 @array
-def rmsprop(p: Any, g: Any, v: Any, b: Any, a: Any, *numbers: Any) -> None:
-    each(rmsprop_step, [p, g, v, b, a], None, numbers)
+def rmsprop(p: Any, g: Any, v: Any, b: Any, a: Any, n: Any, *numbers: Any) -> None:
+    each(rmsprop_step, [p, g, v, b, a], n, numbers)
 
 
 @jit
