@@ -112,6 +112,6 @@ int64_t argmax_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run arg_max[2] = {argmax_run<float>, argmax_run<double>};
+const Run argmax_kernel[2] = {argmax_run<float>, argmax_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -47,6 +47,6 @@ int64_t cast_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run cast[2] = {cast_run, cast_run};
+const Run cast_kernel[2] = {cast_run, cast_run};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -217,9 +217,9 @@ int64_t nll_backward_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run cross_entropy[2] = {cross_entropy_run<float>, cross_entropy_run<double>};
-const Run cross_entropy_backward[2] = {cross_entropy_backward_run<float>, cross_entropy_backward_run<double>};
-const Run nll[2] = {nll_run<float>, nll_run<double>};
-const Run nll_backward[2] = {nll_backward_run<float>, nll_backward_run<double>};
+const Run cross_entropy_kernel[2] = {cross_entropy_run<float>, cross_entropy_run<double>};
+const Run cross_entropy_backward_kernel[2] = {cross_entropy_backward_run<float>, cross_entropy_backward_run<double>};
+const Run nll_kernel[2] = {nll_run<float>, nll_run<double>};
+const Run nll_backward_kernel[2] = {nll_backward_run<float>, nll_backward_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -85,7 +85,7 @@ int64_t clip_grad_value_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run clip_grad_norm[2] = {clip_grad_norm_run<float>, clip_grad_norm_run<double>};
-const Run clip_grad_value[2] = {clip_grad_value_run<float>, clip_grad_value_run<double>};
+const Run clip_grad_norm_kernel[2] = {clip_grad_norm_run<float>, clip_grad_norm_run<double>};
+const Run clip_grad_value_kernel[2] = {clip_grad_value_run<float>, clip_grad_value_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

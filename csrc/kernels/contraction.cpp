@@ -104,12 +104,12 @@ int64_t matmul_run(const Call& c, Context& x) noexcept {
 }  // namespace
 
 size_t (*const gemm_scratch_bytes[2])(const GemmShape&) = {scratch_bytes<float>, scratch_bytes<double>};
-const Run linear[2] = {linear_run<float, Epilogue::none>, linear_run<double, Epilogue::none>};
-const Run linear_relu[2] = {linear_run<float, Epilogue::relu>, linear_run<double, Epilogue::relu>};
-const Run linear_backward[2] = {linear_backward_run<float, Epilogue::none>,
-                                linear_backward_run<double, Epilogue::none>};
-const Run linear_backward_relu[2] = {linear_backward_run<float, Epilogue::mask>,
-                                     linear_backward_run<double, Epilogue::mask>};
-const Run matmul[2] = {matmul_run<float>, matmul_run<double>};
+const Run linear_kernel[2] = {linear_run<float, Epilogue::none>, linear_run<double, Epilogue::none>};
+const Run linear_relu_kernel[2] = {linear_run<float, Epilogue::relu>, linear_run<double, Epilogue::relu>};
+const Run linear_backward_kernel[2] = {linear_backward_run<float, Epilogue::none>,
+                                       linear_backward_run<double, Epilogue::none>};
+const Run linear_backward_relu_kernel[2] = {linear_backward_run<float, Epilogue::mask>,
+                                            linear_backward_run<double, Epilogue::mask>};
+const Run matmul_kernel[2] = {matmul_run<float>, matmul_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -36,6 +36,6 @@ int64_t copy_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run copy[2] = {copy_run, copy_run};
+const Run copy_kernel[2] = {copy_run, copy_run};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -241,7 +241,7 @@ int64_t layer_norm_backward_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run layer_norm[2] = {layer_norm_run<float>, layer_norm_run<double>};
-const Run layer_norm_backward[2] = {layer_norm_backward_run<float>, layer_norm_backward_run<double>};
+const Run layer_norm_kernel[2] = {layer_norm_run<float>, layer_norm_run<double>};
+const Run layer_norm_backward_kernel[2] = {layer_norm_backward_run<float>, layer_norm_backward_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -234,20 +234,20 @@ int64_t loss_backward_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run mse[2] = {loss_run<SquaredError, float>, loss_run<SquaredError, double>};
-const Run mse_backward[2] = {loss_backward_run<SquaredError, float>, loss_backward_run<SquaredError, double>};
-const Run l1[2] = {loss_run<AbsoluteError, float>, loss_run<AbsoluteError, double>};
-const Run l1_backward[2] = {loss_backward_run<AbsoluteError, float>, loss_backward_run<AbsoluteError, double>};
-const Run huber[2] = {loss_run<Huber, float>, loss_run<Huber, double>};
-const Run huber_backward[2] = {loss_backward_run<Huber, float>, loss_backward_run<Huber, double>};
-const Run binary_cross_entropy[2] = {loss_run<BinaryCrossEntropy, float>, loss_run<BinaryCrossEntropy, double>};
-const Run binary_cross_entropy_backward[2] = {loss_backward_run<BinaryCrossEntropy, float>,
-                                              loss_backward_run<BinaryCrossEntropy, double>};
-const Run binary_cross_entropy_with_logits[2] = {loss_run<BinaryCrossEntropyWithLogits, float>,
-                                                 loss_run<BinaryCrossEntropyWithLogits, double>};
-const Run binary_cross_entropy_with_logits_backward[2] = {loss_backward_run<BinaryCrossEntropyWithLogits, float>,
-                                                          loss_backward_run<BinaryCrossEntropyWithLogits, double>};
-const Run kl_div[2] = {loss_run<Divergence, float>, loss_run<Divergence, double>};
-const Run kl_div_backward[2] = {loss_backward_run<Divergence, float>, loss_backward_run<Divergence, double>};
+const Run mse_kernel[2] = {loss_run<SquaredError, float>, loss_run<SquaredError, double>};
+const Run mse_backward_kernel[2] = {loss_backward_run<SquaredError, float>, loss_backward_run<SquaredError, double>};
+const Run l1_kernel[2] = {loss_run<AbsoluteError, float>, loss_run<AbsoluteError, double>};
+const Run l1_backward_kernel[2] = {loss_backward_run<AbsoluteError, float>, loss_backward_run<AbsoluteError, double>};
+const Run huber_kernel[2] = {loss_run<Huber, float>, loss_run<Huber, double>};
+const Run huber_backward_kernel[2] = {loss_backward_run<Huber, float>, loss_backward_run<Huber, double>};
+const Run binary_cross_entropy_kernel[2] = {loss_run<BinaryCrossEntropy, float>, loss_run<BinaryCrossEntropy, double>};
+const Run binary_cross_entropy_backward_kernel[2] = {loss_backward_run<BinaryCrossEntropy, float>,
+                                                     loss_backward_run<BinaryCrossEntropy, double>};
+const Run binary_cross_entropy_with_logits_kernel[2] = {loss_run<BinaryCrossEntropyWithLogits, float>,
+                                                        loss_run<BinaryCrossEntropyWithLogits, double>};
+const Run binary_cross_entropy_with_logits_backward_kernel[2] = {
+    loss_backward_run<BinaryCrossEntropyWithLogits, float>, loss_backward_run<BinaryCrossEntropyWithLogits, double>};
+const Run kl_div_kernel[2] = {loss_run<Divergence, float>, loss_run<Divergence, double>};
+const Run kl_div_backward_kernel[2] = {loss_backward_run<Divergence, float>, loss_backward_run<Divergence, double>};
 
 }  // namespace fastnn::FASTNN_ISA

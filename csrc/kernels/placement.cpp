@@ -50,7 +50,7 @@ int64_t concatenate_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run place[2] = {place_run<float>, place_run<double>};
-const Run concatenate[2] = {concatenate_run, concatenate_run};
+const Run place_kernel[2] = {place_run<float>, place_run<double>};
+const Run concatenate_kernel[2] = {concatenate_run, concatenate_run};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -34,6 +34,6 @@ int64_t dropout_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run dropout[2] = {dropout_run<float>, dropout_run<double>};
+const Run dropout_kernel[2] = {dropout_run<float>, dropout_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -50,10 +50,10 @@ int64_t choice_backward_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run reduce_sum[2] = {fold_run<Sum, float>, fold_run<Sum, double>};
-const Run reduce_mean[2] = {mean_run<float>, mean_run<double>};
-const Run reduce_max[2] = {fold_run<Max, float>, fold_run<Max, double>};
-const Run reduce_min[2] = {fold_run<Min, float>, fold_run<Min, double>};
-const Run choice_backward[2] = {choice_backward_run<float>, choice_backward_run<double>};
+const Run sum_kernel[2] = {fold_run<Sum, float>, fold_run<Sum, double>};
+const Run mean_kernel[2] = {mean_run<float>, mean_run<double>};
+const Run max_kernel[2] = {fold_run<Max, float>, fold_run<Max, double>};
+const Run min_kernel[2] = {fold_run<Min, float>, fold_run<Min, double>};
+const Run choice_backward_kernel[2] = {choice_backward_run<float>, choice_backward_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -179,9 +179,9 @@ int64_t log_softmax_backward_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run softmax[2] = {softmax_run<float>, softmax_run<double>};
-const Run softmax_backward[2] = {softmax_backward_run<float>, softmax_backward_run<double>};
-const Run log_softmax[2] = {log_softmax_run<float>, log_softmax_run<double>};
-const Run log_softmax_backward[2] = {log_softmax_backward_run<float>, log_softmax_backward_run<double>};
+const Run softmax_kernel[2] = {softmax_run<float>, softmax_run<double>};
+const Run softmax_backward_kernel[2] = {softmax_backward_run<float>, softmax_backward_run<double>};
+const Run log_softmax_kernel[2] = {log_softmax_run<float>, log_softmax_run<double>};
+const Run log_softmax_backward_kernel[2] = {log_softmax_backward_run<float>, log_softmax_backward_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

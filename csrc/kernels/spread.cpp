@@ -120,11 +120,11 @@ int64_t logsumexp_backward_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run variance[2] = {variance_run<false, float>, variance_run<false, double>};
-const Run deviation[2] = {variance_run<true, float>, variance_run<true, double>};
-const Run variance_backward[2] = {variance_backward_run<false, float>, variance_backward_run<false, double>};
-const Run deviation_backward[2] = {variance_backward_run<true, float>, variance_backward_run<true, double>};
-const Run log_sum_exp[2] = {logsumexp_run<float>, logsumexp_run<double>};
-const Run log_sum_exp_backward[2] = {logsumexp_backward_run<float>, logsumexp_backward_run<double>};
+const Run var_kernel[2] = {variance_run<false, float>, variance_run<false, double>};
+const Run std_kernel[2] = {variance_run<true, float>, variance_run<true, double>};
+const Run var_backward_kernel[2] = {variance_backward_run<false, float>, variance_backward_run<false, double>};
+const Run std_backward_kernel[2] = {variance_backward_run<true, float>, variance_backward_run<true, double>};
+const Run logsumexp_kernel[2] = {logsumexp_run<float>, logsumexp_run<double>};
+const Run logsumexp_backward_kernel[2] = {logsumexp_backward_run<float>, logsumexp_backward_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -5,10 +5,10 @@ namespace fastnn::FASTNN_ISA {
 extern const Table table;
 const Table table = {
     {
-#define UNARY(name, letters) name##_kernel,
-#define BINARY(name, letters) name##_kernel,
-#define TERNARY(name, letters) name##_kernel,
-#define KERNEL(name) name,
+#define UNARY(name, letters) KERNEL(name)
+#define BINARY(name, letters) KERNEL(name)
+#define TERNARY(name, letters) KERNEL(name)
+#define KERNEL(name) name##_kernel,
 #include "kernels/kernels.def"
     },
     gemm_scratch_bytes,

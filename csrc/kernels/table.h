@@ -1,21 +1,17 @@
-// One table of kernels per instruction-set level; a kernel is a pair, for float32 and float64. Those made of a formula
-// have names of their own there, exp_kernel say: the functions of vectors that formulas call are named like the ops.
+// One table of kernels per instruction-set level; a kernel is a pair, for float32 and float64.
 #pragma once
 #include "kernels/call.h"
 
 namespace fastnn {
 
-#define UNARY(name, letters) name,
-#define BINARY(name, letters) name,
-#define TERNARY(name, letters) name,
+#define UNARY(name, letters) KERNEL(name)
+#define BINARY(name, letters) KERNEL(name)
+#define TERNARY(name, letters) KERNEL(name)
 #define KERNEL(name) name,
 enum class Kernel : uint16_t {
 #include "kernels/kernels.def"
   count
 };
-#undef UNARY
-#undef BINARY
-#undef TERNARY
 #undef KERNEL
 
 // Sizes and element strides of a product: what its scratch depends on.
@@ -34,16 +30,13 @@ struct Table {
 namespace FASTNN_ISA {
 extern size_t (*const gemm_scratch_bytes[2])(const GemmShape&);
 extern int64_t (*const fma_loop[2])(int64_t, double&) noexcept;
-#define UNARY(name, letters) extern const Run name##_kernel[2];
-#define BINARY(name, letters) extern const Run name##_kernel[2];
-#define TERNARY(name, letters) extern const Run name##_kernel[2];
-#define KERNEL(name) extern const Run name[2];
+#define KERNEL(name) extern const Run name##_kernel[2];
 #include "kernels/kernels.def"
-#undef UNARY
-#undef BINARY
-#undef TERNARY
 #undef KERNEL
 }  // namespace FASTNN_ISA
 #endif
+#undef UNARY
+#undef BINARY
+#undef TERNARY
 
 }  // namespace fastnn

@@ -62,7 +62,7 @@ int64_t take_backward_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run take[2] = {take_run<float>, take_run<double>};
-const Run take_backward[2] = {take_backward_run<float>, take_backward_run<double>};
+const Run take_kernel[2] = {take_run<float>, take_run<double>};
+const Run take_backward_kernel[2] = {take_backward_run<float>, take_backward_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

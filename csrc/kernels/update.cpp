@@ -211,9 +211,9 @@ int64_t adagrad_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run sgd[2] = {sgd_run<float>, sgd_run<double>};
-const Run adam[2] = {adam_run<float>, adam_run<double>};
-const Run rmsprop[2] = {rmsprop_run<float>, rmsprop_run<double>};
-const Run adagrad[2] = {adagrad_run<float>, adagrad_run<double>};
+const Run sgd_kernel[2] = {sgd_run<float>, sgd_run<double>};
+const Run adam_kernel[2] = {adam_run<float>, adam_run<double>};
+const Run rmsprop_kernel[2] = {rmsprop_run<float>, rmsprop_run<double>};
+const Run adagrad_kernel[2] = {adagrad_run<float>, adagrad_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

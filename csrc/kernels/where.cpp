@@ -40,6 +40,6 @@ int64_t where_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-const Run where[2] = {where_run<float>, where_run<double>};
+const Run where_kernel[2] = {where_run<float>, where_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

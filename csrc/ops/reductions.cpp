@@ -152,7 +152,7 @@ void unbroadcast(Call& c) {  // "vl": dy, shape
     c.alias[0] = 0;
     return;
   }
-  prepare_reduction(c, axes, true, Kernel::reduce_sum, true);
+  prepare_reduction(c, axes, true, Kernel::sum, true);
   for (int i = 0; i < shape.n; i++) {
     y.shape[i] = shape.v[i];
     y.stride[i] = y.stride[i + extra];
@@ -223,7 +223,7 @@ void logsumexp(Call& c) {  // "vli": x, axes, keepdims
   const Sizes s = sizes(c);
   c.scratch = size_t((s.results + s.partial) * x.itemsize());
   c.cost = 0.3 * double(x.size());
-  c.run = s.results ? kernel(Kernel::log_sum_exp, x.dtype) : nullptr;
+  c.run = s.results ? kernel(Kernel::logsumexp, x.dtype) : nullptr;
 }
 
 void argmax(Call& c) {  // "vli": x, axis or all axes, keepdims
@@ -238,23 +238,23 @@ void argmax(Call& c) {  // "vli": x, axis or all axes, keepdims
   for (int i = 0; i < y.rank; i++) y.stride[i] = y.stride[i] / x.itemsize() * y.itemsize();
   c.scratch = size_t(s.partial * x.itemsize());
   c.cost = 0.2 * double(x.size());
-  c.run = s.results ? kernel(Kernel::arg_max, x.dtype) : nullptr;
+  c.run = s.results ? kernel(Kernel::argmax, x.dtype) : nullptr;
 }
 
 const OpInfo ops[] = {
-    {"sum", "vli", 1, reduction<Kernel::reduce_sum, true>},
-    {"mean", "vli", 1, reduction<Kernel::reduce_mean, true>},
-    {"max", "vli", 1, reduction<Kernel::reduce_max, false>},
-    {"min", "vli", 1, reduction<Kernel::reduce_min, false>},
+    {"sum", "vli", 1, reduction<Kernel::sum, true>},
+    {"mean", "vli", 1, reduction<Kernel::mean, true>},
+    {"max", "vli", 1, reduction<Kernel::max, false>},
+    {"min", "vli", 1, reduction<Kernel::min, false>},
     {"unbroadcast", "vl", 1, unbroadcast},
     {"max_backward", "vvvlin", 1, choice_backward<Kernel::choice_backward>},
     {"min_backward", "vvvlin", 1, choice_backward<Kernel::choice_backward>},
-    {"var", "vlfi", 1, spread<Kernel::variance>},
-    {"var_backward", "vvlfin", 1, spread_backward<Kernel::variance_backward>},
-    {"std", "vlfi", 1, spread<Kernel::deviation>},
-    {"std_backward", "vvvlfin", 1, spread_backward<Kernel::deviation_backward>},
+    {"var", "vlfi", 1, spread<Kernel::var>},
+    {"var_backward", "vvlfin", 1, spread_backward<Kernel::var_backward>},
+    {"std", "vlfi", 1, spread<Kernel::std>},
+    {"std_backward", "vvvlfin", 1, spread_backward<Kernel::std_backward>},
     {"logsumexp", "vli", 1, logsumexp},
-    {"logsumexp_backward", "vvvlin", 1, choice_backward<Kernel::log_sum_exp_backward>},
+    {"logsumexp_backward", "vvvlin", 1, choice_backward<Kernel::logsumexp_backward>},
     {"argmax", "vli", 1, argmax},
 };
 
