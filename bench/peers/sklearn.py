@@ -36,6 +36,7 @@ def column(work: Work) -> Column | None:
         batch_size=net.batch,
         shuffle=False,
         learning_rate_init=1e-3,
+        epsilon=4e-10,  # stands where 1e-8 sqrt(1 - beta2^t) does in PyTorch's formula: the same in the steps checked
         nesterovs_momentum=False,
     )
     batch = work.batches()

@@ -23,6 +23,9 @@ OTHER_NAMES: dict[str, Callable[..., Any]] = {  # where the name, or a default, 
     "huber": F.huber_loss,
     "nll": F.nll_loss,
     "linear": F.linear,
+    "cross_entropy": F.cross_entropy,
+    "binary_cross_entropy": F.binary_cross_entropy,
+    "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,
 }
 ROWWISE_AXES = {"sum": torch.sum, "mean": torch.mean, "max": torch.amax, "min": torch.amin}
 SAME_NAMES = [
@@ -44,9 +47,6 @@ SAME_NAMES = [
     "where",
     "sigmoid",
     "tanh",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
     "elu",
     "gelu",
     "hardswish",
