@@ -73,6 +73,25 @@ struct IVec {
   FASTNN_INLINE friend Mask<T> operator==(IVec a, IVec b) { return equal(a.v, b.v); }
 };
 
+// The address sanitizer of GCC does not see the accesses of masked instructions: these are its own checks.
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" void __asan_loadN(const void*, size_t);
+extern "C" void __asan_storeN(void*, size_t);
+template <class T>
+FASTNN_INLINE void check_load(const T* p, int n) {
+  __asan_loadN(p, static_cast<size_t>(n) * sizeof(T));
+}
+template <class T>
+FASTNN_INLINE void check_store(T* p, int n) {
+  __asan_storeN(p, static_cast<size_t>(n) * sizeof(T));
+}
+#else
+template <class T>
+FASTNN_INLINE void check_load(const T*, int) {}
+template <class T>
+FASTNN_INLINE void check_store(T*, int) {}
+#endif
+
 template <class T>
 struct Vec {
   using Value = typename Native<T>::Value;
@@ -89,11 +108,17 @@ struct Vec {
     return (Value) * reinterpret_cast<const typename Native<T>::Unaligned*>(p);
   }
   // The first n lanes, 0 <= n <= lanes; the other lanes are zero, or those of `rest`.
-  FASTNN_INLINE static Vec load(const T* p, int n) { return load_first(p, n); }
+  FASTNN_INLINE static Vec load(const T* p, int n) {
+    check_load(p, n);
+    return load_first(p, n);
+  }
   FASTNN_INLINE static Vec load(const T* p, int n, Vec rest) { return select(Mask<T>::first(n), load(p, n), rest); }
 
   FASTNN_INLINE void store(T* p) const { *reinterpret_cast<typename Native<T>::Unaligned*>(p) = v; }
-  FASTNN_INLINE void store(T* p, int n) const { store_first(p, v, n); }
+  FASTNN_INLINE void store(T* p, int n) const {
+    check_store(p, n);
+    store_first(p, v, n);
+  }
 
   FASTNN_INLINE friend Vec operator+(Vec a, Vec b) { return a.v + b.v; }
   FASTNN_INLINE friend Vec operator-(Vec a, Vec b) { return a.v - b.v; }

@@ -14,11 +14,7 @@ constexpr int64_t k_block = 4096;
 
 // Rows of the tallest register tile for each width in vectors: accumulators, one row of B and one
 // broadcast fill the 32 or 16 vector registers.
-#if defined(FASTNN_FEW_TILES)  // for sanitizers, which multiply the time to compile
-constexpr int max_vectors = 3;
-constexpr int tile_rows[max_vectors + 1] = {0, 4, 3, 2};
-constexpr int best_vectors = 2;
-#elif defined(__AVX512F__) || defined(__aarch64__)
+#if defined(__AVX512F__) || defined(__aarch64__)
 constexpr int max_vectors = 4;
 constexpr int tile_rows[max_vectors + 1] = {0, 16, 14, 8, 6};
 constexpr int best_vectors = 3;

@@ -8,9 +8,7 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-#if defined(FASTNN_FEW_TILES)
-constexpr int thin_rows = 2;
-#elif defined(__AVX512F__) || defined(__aarch64__)
+#if defined(__AVX512F__) || defined(__aarch64__)
 constexpr int thin_rows = 8;
 #else
 constexpr int thin_rows = 4;
