@@ -72,6 +72,33 @@ class Adam:
 OPTIMIZERS = {"sgd": SGD, "adam": Adam}
 
 
+class SoftmaxCrossEntropy:
+    """The mean over rows of the cross-entropy of softmax with class numbers, and its gradient, in place."""
+
+    def __init__(self, batch: int, classes: int, dtype: Any = np.float32) -> None:
+        self.batch = batch
+        self.column = np.empty((batch, 1), dtype)
+        self.picked, self.places = np.empty(batch, dtype), np.empty(batch, np.int64)
+        self.firsts = np.arange(batch) * classes  # where each row of the logits begins
+
+    def __call__(self, z: Array, y: Array) -> float:
+        """The loss; the logits' place then holds their gradient."""
+        column = self.column
+        np.max(z, axis=1, keepdims=True, out=column)
+        z -= column
+        np.add(self.firsts, y, out=self.places)
+        flat = z.reshape(-1)
+        flat.take(self.places, out=self.picked)
+        np.exp(z, out=z)
+        np.sum(z, axis=1, keepdims=True, out=column)
+        z /= column
+        np.log(column, out=column)
+        value = (float(column.sum()) - float(self.picked.sum())) / self.batch
+        flat[self.places] -= 1
+        z /= self.batch
+        return value
+
+
 class MLP:
     """Linear layers with an activation between, softmax and cross-entropy on class numbers, an optimizer.
 
@@ -93,7 +120,7 @@ class MLP:
         optimizer: str = "sgd",
         dtype: Any = np.float32,
     ) -> None:
-        self.batch, self.sigmoid = batch, activation == "sigmoid"
+        self.sigmoid = activation == "sigmoid"
         flat = np.concatenate([w.ravel() for w in weights]).astype(dtype)
         gradient = np.empty_like(flat)
         self.weights, self.gradients = views(flat, weights), views(gradient, weights)
@@ -103,9 +130,7 @@ class MLP:
         self.outputs = [np.empty((batch, n), dtype) for n in widths[1:]]
         self.deltas = [np.empty((batch, n), dtype) for n in widths[1:-1]]
         self.spare = [np.empty((batch, n), dtype if self.sigmoid else bool) for n in widths[1:-1]]
-        self.column = np.empty((batch, 1), dtype)
-        self.picked, self.places = np.empty(batch, dtype), np.empty(batch, np.int64)
-        self.firsts = np.arange(batch) * widths[-1]  # where each row of the logits begins
+        self.loss = SoftmaxCrossEntropy(batch, widths[-1], dtype)
 
     def forward(self, x: Array) -> Array:
         """The logits; in memory that the next call overwrites."""
@@ -122,23 +147,6 @@ class MLP:
                 np.maximum(z, 0, out=z)
             x = z
         return x
-
-    def loss(self, x: Array, y: Array) -> float:
-        """The loss; the logits' place then holds their gradient."""
-        z, column = self.forward(x), self.column
-        np.max(z, axis=1, keepdims=True, out=column)
-        z -= column
-        np.add(self.firsts, y, out=self.places)
-        flat = z.reshape(-1)
-        flat.take(self.places, out=self.picked)
-        np.exp(z, out=z)
-        np.sum(z, axis=1, keepdims=True, out=column)
-        z /= column
-        np.log(column, out=column)
-        value = (float(column.sum()) - float(self.picked.sum())) / self.batch
-        flat[self.places] -= 1
-        z /= self.batch
-        return value
 
     def backward(self, x: Array) -> None:
         """The gradients, from that of the logits."""
@@ -160,7 +168,7 @@ class MLP:
 
     def step(self, x: Array, y: Array) -> float:
         """One training step on a batch; the loss before it."""
-        value = self.loss(x, y)
+        value = self.loss(self.forward(x), y)
         self.backward(x)
         self.optimizer.step()
         return value

@@ -16,6 +16,7 @@ import numpy as np
 import fastnn
 from arguments import arguments
 from fastnn._registry import OPS, Op
+from parts import AdamWork, LossWork, Product, Warm
 from work import CallWork, GradientWork, InferenceWork, Net, OpWork, StepWork, Work
 
 QUICK, STANDARD, FULL = range(3)
@@ -28,6 +29,9 @@ NETS = [
     Net((784, 512, 512, 10), 128, "adam"),
     Net((1024, 1024, 1024, 1024, 1024), 512, "adam"),
 ]
+COMMON = (16, 32, 64, 128, 256, 512, 1024)  # sizes of cubes that the suites run
+CUBES = (*COMMON, 24, 48, 80, 96, 112, 192, 320, 384, 2048, 4096)
+UNEVEN = (17, 33, 63, 65, 100, 127, 129, 200, 255, 257, 300, 383, 511, 1000, 1025)  # no multiples of 16
 LAYERS = [(784, 100), (100, 100), (784, 512), (128, 128), (1024, 1024), (768, 3072), (3072, 768)]  # inputs, outputs
 DEEPBENCH = [
     (5124, 700, 2048),
@@ -37,6 +41,7 @@ DEEPBENCH = [
     *((7680, n, 2560) for n in (1, 2, 4, 64)),
 ]
 SIZES = (10**3, 10**5, 10**7)
+VECTOR = ("exp", "sigmoid", "silu", "tanh", "gelu")
 FAMOUS = ("add", "relu", "exp")  # the elementwise ops that the suites run at all sizes
 
 
@@ -61,15 +66,27 @@ def matrices(form: str, m: int, n: int, k: int) -> list[Any]:
 def product(form: str, m: int, n: int, k: int, level: int, why: str = "") -> Case:
     """A matrix product."""
     name = f"matmul {form} {m}x{n}x{k}{f' ({why})' if why else ''}"
-    return Case("gemm", name, level, lambda: OpWork("matmul", matrices(form, m, n, k), {}, 2.0 * m * n * k))
+    return Case("gemm", name, level, lambda: Product(*matrices(form, m, n, k)))
+
+
+def with_vector(form: str, m: int, n: int, k: int) -> Case:
+    """A product with a vector, which has one axis."""
+
+    def make() -> Product:
+        a, b = matrices(form, m, n, k)
+        return Product(a, b[:, 0]) if n == 1 else Product(a[0], b)
+
+    return Case("gemm", f"matmul {form} {m}x{n}x{k} (vector)", FULL, make)
 
 
 def gemm() -> Iterator[Case]:
     """Cubes, skinny products, dense layers in their three products, DeepBench's shapes: m x n x k."""
-    forms = ("NN", "NT", "TN")
-    for size, form in itertools.product((16, 32, 64, 128, 256, 512, 1024, 2048, 4096), forms):
-        level = QUICK if (size, form) in ((64, "NN"), (256, "NN")) else STANDARD if size <= 1024 else FULL
-        yield product(form, size, size, size, level)
+    for size, form in itertools.product(sorted(CUBES + UNEVEN), ("NN", "NT", "TN")):
+        level = QUICK if (size, form) in ((64, "NN"), (256, "NN")) else FULL
+        yield product(form, size, size, size, min(level, STANDARD) if size in COMMON else level)
+    for form, shape in itertools.product(("NN", "NT", "TN"), ((2048, 1, 2048), (1, 2048, 2048))):
+        if form[shape.index(1)] == "N":  # the vector has no transpose
+            yield with_vector(form, *shape)
     for m, size in itertools.product((6, 16), (256, 1024, 2048)):
         yield product("NN", m, size, size, STANDARD if size == 1024 else FULL, "skinny")
     for (inputs, outputs), batch in itertools.product(LAYERS, (1, 8, 32, 64, 128, 256, 512)):
@@ -148,6 +165,19 @@ def many_tensors(count: int) -> OpWork:
     rng = np.random.default_rng(count)
     p, g, m, v = ([rng.uniform(0.1, 1, 3500).astype(np.float32) for _ in range(count)] for _ in range(4))
     return OpWork("adam", [p, g, m, v, [], [np.zeros((), np.int64) for _ in p]], {"lr": 1e-3})
+
+
+def parts() -> Iterator[Case]:
+    """Vector functions between warm arrays, the loss with its gradient, the step of Adam."""
+    for name, (n, times, words) in itertools.product(VECTOR, ((10**6, 1, "1e6"), (1 << 20, 64, "64M"))):
+        level = QUICK if (name, times) == ("exp", 1) else STANDARD if times == 1 else FULL
+        yield Case("parts", f"{name} {words} warm", level, partial(Warm, name, n, times))
+    for captured in (False, True):
+        name = f"cross_entropy with gradient 512x1000 {how(captured)}"
+        yield Case("parts", name, STANDARD, partial(LossWork, 512, 1000, captured))
+    for (tensors, size), captured in itertools.product(((1, 10**6), (3000, 3500)), (False, True)):
+        name = f"Adam step {tensors}x{size} {how(captured)}"
+        yield Case("parts", name, STANDARD if tensors == 1 else FULL, partial(AdamWork, tensors, size, captured))
 
 
 def steps() -> Iterator[Case]:
@@ -233,7 +263,8 @@ def loader(rows: int) -> CallWork:
     return CallWork(by_hand, make, residue, 2.0 * 32 * 784 * 4)
 
 
-KINDS = (gemm, elementwise, rowwise, losses, optimizers, steps, overheads)
+KINDS = (gemm, elementwise, rowwise, losses, optimizers, parts, steps, overheads)
+PAGE = ("gemm", "parts", "steps")  # the kinds that docs/performance.md tells of
 
 
 def cases(kind: str = "", level: int = STANDARD) -> list[Case]:

@@ -17,6 +17,7 @@ import roofline
 from work import BY_HAND, Column, Work
 
 BRIEF = {"benchmark_max_time": Decimal("0.05"), "benchmark_min_rounds": 3, "benchmark_calibration_precision": 5}
+KINDS_OF = {"sklearn": ("steps",), "onnxruntime": ("gemm", "steps"), "torch unfused": ("parts", "steps")}
 settings: dict[str, Any] = {"threads": 1, "peers": [], "roof": None}
 
 
@@ -36,8 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
             setattr(config.option, name, value)
     settings["threads"] = config.getoption("threads")
     measure.pin(settings["threads"])
-    names = [] if config.getoption("no_peers") else [n for n in peers.MODULES if n != "torch_compiled"]
-    settings["peers"] = peers.installed(names, settings["threads"])
+    names = [] if config.getoption("no_peers") else [n for n in peers.DEFAULT if n != "numpy_skylakex"]
+    settings["peers"] = peers.installed(names, settings["threads"])  # all that this process itself can time
 
 
 def pytest_report_header() -> list[str]:
@@ -57,7 +58,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def may_run(case: cases.Case, name: str) -> bool:
     """Whether it is worth asking: peers that train have no business with a kernel, and so on."""
-    return name not in ("sklearn", "onnxruntime") or case.kind == "steps"
+    return case.kind in KINDS_OF.get(name, (case.kind,))
 
 
 @functools.lru_cache(maxsize=1)

@@ -6,11 +6,9 @@ import gc
 import os
 import platform
 import statistics
-import time
 from collections.abc import Sequence
 from contextlib import contextmanager
 from importlib import metadata
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ import fastnn
 from fastnn import _blas, _config
 from fastnn._backends import cpp
 from fastnn._registry import BACKENDS
-from work import Column, Work
+from work import Column, Work, Yardstick
 
 MOST_ROUNDS = 101
 
@@ -39,11 +37,21 @@ def pin(threads: int) -> None:
 def columns(work: Work, backends: Sequence[str], others: Sequence[Any] = ()) -> list[Column]:
     """All ways to do a piece of work, each checked against the definition."""
     with kept_world():
-        found = [work.by_hand(), *(work.on(name) for name in backends if name in fastnn.backends())]
-        found += [c for peer in others if (c := peer.column(work)) is not None]
+        own = [work.on(name) for name in backends if name in fastnn.backends()]
+        others = [peer.column(work) for peer in others]
+        found = [c for c in (work.by_hand(), *own, *others) if c is not None]
         for column in found:
             work.check(column)
     return found
+
+
+def yardsticks(work: Work) -> list[Yardstick]:
+    """The yardstick of a piece of work, if there is one; they are for one thread."""
+    if fastnn.get_num_threads() > 1:
+        return []
+    with kept_world():
+        found = work.yardstick()
+    return [] if found is None else [found]
 
 
 @contextmanager
@@ -56,41 +64,26 @@ def kept_world() -> Any:
         fastnn.set_backend(before)
 
 
-def block(column: Column, calls: int) -> float:
-    """Seconds for a call, over a run of calls."""
-    call = column.call
-    begin = time.perf_counter_ns()
-    for _ in repeat(None, calls):
-        call()
-    return (time.perf_counter_ns() - begin) / calls / 1e9
-
-
 def interleaved(found: Sequence[Column], seconds: float, rounds: int = 7) -> dict[str, list[float]]:
     """Times for a call of each column, by name; at least `rounds` of them, more if `seconds` per column allow it."""
     slice_ = seconds / max(rounds, 15)
     times: dict[str, list[float]] = {c.name: [] for c in found}
-    calls = []
+    calls, longest = [], 1e-9
     with kept_world(), quiet():
         for column in found:
             column.enter()
-            block(column, 3)  # a captured step is recorded twice and then planned
-            calls.append(max(1, int(slice_ / max(block(column, 1), 1e-9))))
-        longest = sum(n * block(c, 1) for c, n in zip(entered(found), calls, strict=True))
-        for turn in range(min(MOST_ROUNDS, max(rounds, int(seconds * len(found) / max(longest, 1e-9))))):
+            once = column.seconds(1)
+            if once < seconds:
+                column.seconds(2)  # a captured step is recorded twice and then planned
+                once = column.seconds(1)
+            calls.append(max(1, int(slice_ / max(once, 1e-9))))
+            longest += calls[-1] * once
+        for turn in range(min(MOST_ROUNDS, max(rounds, int(seconds * len(found) / longest)))):
             first = turn % len(found)  # nobody always follows the same neighbor
             for i in (*range(first, len(found)), *range(first)):
                 found[i].enter()
-                if calls[i] > 1:
-                    found[i].call()  # brings data back into the caches
-                times[found[i].name].append(block(found[i], calls[i]))
+                times[found[i].name].append(found[i].seconds(calls[i]))
     return times
-
-
-def entered(found: Sequence[Column]) -> Any:
-    """Each column in its world."""
-    for column in found:
-        column.enter()
-        yield column
 
 
 @contextmanager
@@ -114,7 +107,7 @@ def machine(threads: int, others: Sequence[Any] = ()) -> dict[str, Any]:
     versions = {"fastnn": _config.version(), "Python": platform.python_version(), "NumPy": np.__version__}
     if "numba" in fastnn.backends():
         versions["Numba"] = metadata.version("numba")
-    versions |= {peer.NAME: peer.version() for peer in others}
+    versions |= {peer.LIBRARY: peer.version() for peer in others}
     return {
         "processor": _config.processor(),
         "ISA": "-" if cpp.core is None else cpp.core.isa(),

@@ -17,7 +17,6 @@ def head(machine: dict[str, Any], roof: Roof) -> str:
         f"{machine['processor']}, ISA {machine['ISA']}, threads: {machine['threads']}",
         f"{versions}; NumPy's BLAS: {machine['BLAS']}",
         *(f"roof, {line}" for line in roof.lines()),
-        "times are medians of interleaved runs; x: how many times as fast as the better of NumPy by hand and numpy",
     ]
     return "\n".join(lines)
 
@@ -43,11 +42,12 @@ class Table:
         cells = "".join(f"{self.cell(row, n):>18}" for n in self.names)
         speeds = (("gflops", 9), ("gbytes", 7), ("roof", 11))
         rest = "".join(f"{'' if row[k] is None else format(row[k], '.3g'):>{w}}" for k, w in speeds)
-        print(f"{row['name']:46}{cells}{rest}", flush=True)
+        beside = "".join(f"  {row['share']:.2f} of {name}" for name in row["yardstick"])
+        print(f"{row['name']:46}{cells}{rest}{beside}", flush=True)
 
     def cell(self, row: dict[str, Any], name: str) -> str:
         """A time, and its ratio where it is not the baseline's."""
         if name not in row["seconds"]:
             return "-"
-        ratio = "" if name == row["baseline"] else f" {row['ratio'][name]:5.2f}x"
+        ratio = "" if name == row["baseline"] or not row["ratio"] else f" {row['ratio'][name]:5.2f}x"
         return human(row["seconds"][name]) + (ratio or "       ")

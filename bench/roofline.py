@@ -17,9 +17,11 @@ import numpy as np
 
 import fastnn
 from fastnn._backends import cpp
+from work import Array, Column, OpWork, Yardstick
 
 SIZES = (1 << 14, 1 << 18, 1 << 21, 1 << 24, 1 << 28)  # bytes of an array: in L1, in L2, around it, beyond, in memory
 ROUNDS = 15
+ITERATIONS = 5000  # of the loop of multiply-adds: about 20 us
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def fma(threads: int, double: bool, seconds: float) -> float | None:
     return rate([lambda: cpp.core.probe_fma(rounds, double)] * threads, rounds * flops, seconds)
 
 
-def copying(size: int) -> tuple[Callable[[], Any], int]:
+def repeated_copy(size: int) -> tuple[Callable[[], Any], int]:
     """Copies half of `size` bytes to the other half, over and over; how often."""
     times = max(1, (1 << 22) // size)
     a = np.ones(size // 8, np.float32)
@@ -100,13 +102,34 @@ def copying(size: int) -> tuple[Callable[[], Any], int]:
     return lambda: np.copyto(target, source), times
 
 
-def summing(size: int) -> Callable[[], Any]:
-    """Reads `size` bytes once."""
-    a = np.ones(size // 4, np.float32)
+def one_sum(a: Array) -> Callable[[], Any]:
+    """Reads an array once."""
     if fastnn.backend() == "cpp":
         total = fastnn.ops.sum
         return lambda: total(a)
-    return lambda: np.dot(a, a)
+    flat = a.reshape(-1)
+    return lambda: np.dot(flat, flat)
+
+
+def multiplying() -> Yardstick | None:
+    """Multiply-adds in registers, in float32; None without the compiled core."""
+    if cpp.core is None:
+        return None
+    flops, _ = cpp.core.probe_fma(ITERATIONS, False)
+    return Yardstick(Column("FMA", lambda: cpp.core.probe_fma(ITERATIONS, False)), flops=flops)
+
+
+def copying(source: Array, target: Array) -> Yardstick:
+    """NumPy's copy between two arrays."""
+    return Yardstick(Column("copy", lambda: np.copyto(target, source)), moved=2.0 * source.nbytes)
+
+
+def summing(a: Array) -> Yardstick:
+    """A sum over an array as it lies in memory."""
+    dense = a if a.flags.c_contiguous else a.T
+    column = OpWork("sum", [dense], {}).on("cpp") if cpp.core else Column("", one_sum(dense))
+    column.name = "sum"
+    return Yardstick(column, moved=dense.nbytes)
 
 
 def measure(threads: int = 1, seconds: float = 0.1) -> Roof:
@@ -115,9 +138,9 @@ def measure(threads: int = 1, seconds: float = 0.1) -> Roof:
     sizes = [s for s in SIZES if s <= largest]
     copies, reads = {}, {}
     for s in sizes:
-        made = [copying(s) for _ in range(threads)]
+        made = [repeated_copy(s) for _ in range(threads)]
         copies[s * threads] = rate([call for call, _ in made], s * made[0][1], seconds)
-        reads[s * threads] = rate([summing(s) for _ in range(threads)], s, seconds)
+        reads[s * threads] = rate([one_sum(np.ones(s // 4, np.float32)) for _ in range(threads)], s, seconds)
     return Roof(fma(threads, False, seconds), fma(threads, True, seconds), copies, reads)
 
 

@@ -18,16 +18,21 @@ import cases
 import fastnn
 import peers
 import roofline
-from measure import columns, machine, medians, pin
+from measure import machine, pin
 from report import Table, head
-from work import BY_HAND, Work
+from rows import Rows
+from work import BY_HAND
 
 
 def arguments() -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = argparse.ArgumentParser("fastnn bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few workloads, briefly")
-    parser.add_argument("--full", action="store_true", help="all workloads, large products and tensors too")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="a few workloads, briefly")
+    size.add_argument("--full", action="store_true", help="all workloads, large products and tensors too")
+    size.add_argument(
+        "--page", action="store_true", help="the workloads of docs/performance.md, on cpp and all other libraries"
+    )
     parser.add_argument(
         "--only", type=pattern, metavar="PATTERN", help="workloads whose 'kind name' matches a regular expression"
     )
@@ -45,6 +50,12 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seconds", type=float, metavar="S", help="for each column of a workload (default: 0.5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
+    parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="write a page with tables and pictures; of the workloads of --page, if nothing else is said",
+    )
     return parser
 
 
@@ -62,9 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.threads < 1:
         parser.error(f"--threads wants a whole number of at least 1; got {args.threads}")
-    if args.json and not args.json.parent.is_dir():
-        parser.error(f"--json: there is no folder {args.json.parent}")
-    chosen = cases.cases(level=cases.QUICK if args.quick else cases.FULL if args.full else cases.STANDARD)
+    for option, file in (("--json", args.json), ("--html", args.html)):
+        if file and not file.parent.is_dir():
+            parser.error(f"{option}: there is no folder {file.parent}")
+    args.page = args.page or (args.html is not None and not (args.quick or args.full or args.only))
+    chosen = cases.cases(level=cases.QUICK if args.quick else cases.FULL if args.full or args.page else cases.STANDARD)
+    if args.page:
+        chosen = [c for c in chosen if c.kind in cases.PAGE]
     if args.only:
         chosen = [c for c in chosen if args.only.search(f"{c.kind} {c.name}")]
     if not chosen:
@@ -72,44 +87,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.list:
         print("\n".join(f"{c.kind:11} {c.name}" for c in chosen))
         return 0
-    pin(args.threads)
-    backends = args.backends or fastnn.backends()[::-1]
-    names = [n for n in peers.MODULES if n != "torch_compiled"] if args.peers == [] else args.peers or []
-    others = peers.installed(names, args.threads)
-    seconds = args.seconds or (0.05 if args.quick else 0.5)
-    report = {"machine": machine(args.threads, others), "rows": []}
-    roof = roofline.measure(args.threads, 0.02 if args.quick else 0.3)
-    report["roof"] = roof.plain()
-    print(head(report["machine"], roof))
-    table = Table([BY_HAND, *backends, *(p.NAME for p in others)])
-    for case in chosen:
-        work = case.make()
-        times = medians(columns(work, backends, others), seconds, 3 if args.quick else 7)
-        row = result(case, work, times, roof)
-        report["rows"].append(row)
-        table.print(row)
+    report = measured(args, chosen)
     if args.json:
         args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if args.html:
+        from page import page  # with matplotlib
+
+        args.html.write_text(page(report), encoding="utf-8")
     return 0
 
 
-def result(case: cases.Case, work: Work, times: dict[str, float], roof: roofline.Roof) -> dict[str, Any]:
-    """One row: times, ratios to the baseline, speed of the fastest backend and its part of the roof."""
-    baseline = min((n for n in (BY_HAND, "numpy") if n in times), key=times.__getitem__)
-    own = min((n for n in times if n in fastnn.backends()), key=times.__getitem__)
-    least = roof.seconds(work.flops, work.moved, work.dtype)
-    return {
-        "kind": case.kind,
-        "name": case.name,
-        "dtype": str(work.dtype),
-        "seconds": times,
-        "baseline": baseline,
-        "ratio": {n: times[baseline] / t for n, t in times.items()},
-        "fastest": own,
-        "gflops": work.flops / times[own] / 1e9 if work.flops else None,
-        "gbytes": work.moved / times[own] / 1e9 if work.moved else None,
-        "roof": 100 * least / times[own] if least else None,
-    }
+def measured(args: argparse.Namespace, chosen: Sequence[cases.Case]) -> dict[str, Any]:
+    """Measure and print the cases; what goes into the file."""
+    pin(args.threads)
+    backends, names = args.backends, args.peers
+    if args.page:
+        backends, names = backends or ["cpp"], peers.MODULES if names is None else names
+    backends = backends or fastnn.backends()[::-1]
+    others = peers.installed(peers.DEFAULT if names == [] else names or [], args.threads)
+    seconds = args.seconds or (0.05 if args.quick else 0.1 if args.page else 0.5)
+    roof = roofline.measure(args.threads, 0.02 if args.quick else 0.3)
+    report: dict[str, Any] = {"machine": machine(args.threads, others), "roof": roof.plain(), "rows": []}
+    print(head(report["machine"], roof))
+    print("times are medians of interleaved runs; x: how many times as fast as the better of NumPy by hand and numpy")
+    table = Table([BY_HAND, *backends, *(p.NAME for p in others)])
+    rows = Rows(backends, others, seconds, 3 if args.quick else 5 if args.page else 7, roof)
+    for case in chosen:
+        row = rows.measure(case)
+        report["rows"].append(row)
+        table.print(row)
+    return report
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ what is timed.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,6 +44,30 @@ class Column:
             state.active = BACKENDS.index(self.backend)
             state.epoch[...] = self.epoch
 
+    def seconds(self, calls: int) -> float:
+        """Seconds for a call, over a run of calls; one before a longer run brings the data back into the caches."""
+        call = self.call
+        if calls > 1:
+            call()
+        begin = time.perf_counter_ns()
+        for _ in itertools.repeat(None, calls):
+            call()
+        return (time.perf_counter_ns() - begin) / calls / 1e9
+
+
+@dataclass
+class Yardstick:
+    """What the machine does at best with as many numbers: a column that only multiplies and adds, copies, or sums."""
+
+    column: Column
+    flops: float = 0  # of a call
+    moved: float = 0  # bytes of a call, where it does no arithmetic
+
+    def share(self, work: Work, seconds: float, own: float) -> float:
+        """The part of this speed that work reaches, from the seconds of a call of each."""
+        done = work.flops / self.flops if self.flops else work.moved / self.moved
+        return done * own / seconds
+
 
 class Work:
     """What all workloads share; `flops` and `moved` (bytes) say how much there is to do, 0 where that means nothing."""
@@ -63,6 +88,10 @@ class Work:
     def reference(self) -> list[Array]:
         """The right result, in float64."""
         raise NotImplementedError
+
+    def yardstick(self) -> Yardstick | None:
+        """What to hold the times against, where a roof that is measured once would be too coarse."""
+        return None
 
     def on(self, backend: str) -> Column:
         """fastnn on a backend."""

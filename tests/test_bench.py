@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ import pytest
 import baseline
 import cases
 import fastnn
+import figures
 import ops_vs_numpy
+import page
 import runner
 from fastnn._registry import OPS
 from report import human
@@ -163,3 +166,63 @@ def test_suites_run() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "benchmark 'gemm: matmul NN 64x64x64'" in done.stdout
     assert f"{1 + len(fastnn.backends())} passed" in done.stdout
+
+
+def made_up() -> dict[str, Any]:
+    """Results that nobody measured, of all kinds of rows."""
+    names = [f"{c.kind} {c.name}" for kind in cases.PAGE for c in cases.cases(kind, cases.FULL)]
+    rows = []
+    for name in names:
+        kind, _, rest = name.partition(" ")
+        seconds = {"cpp": 1e-3, "torch": 2e-3, BY_HAND: 3e-3}
+        row = {
+            "kind": kind,
+            "name": rest,
+            "seconds": seconds,
+            "flops": 1e6,
+            "share": 0.9,
+            "yardstick": {},
+            "roof": 90.0,
+        }
+        rows.append({**row, "fastest": "cpp", "gflops": 1.0, "gbytes": 1.0, "ratio": {}, "baseline": None})
+    about = {
+        "processor": "p",
+        "ISA": "avx2",
+        "threads": 1,
+        "BLAS": "b",
+        "versions": {"fastnn": "0"},
+        "backends": ["cpp"],
+    }
+    roof = {"float32": 100.0, "float64": 50.0, "copy": {"1024": 10.0}, "read": {"1024": 20.0}}
+    return {"machine": about, "roof": roof, "rows": rows}
+
+
+def test_page_of_results(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    report = made_up()
+    report["figures"] = [
+        {"what": "a figure", "asked": 2.0, "sign": ">=", "measured": 3.0, "unit": "x", "met": True, "name": "n"}
+    ]
+    target = tmp_path / "performance.md"
+    target.write_text(page.DOCS.read_text(encoding="utf-8"), encoding="utf-8")
+    page.write(json.loads(json.dumps(report)), target)
+    page.write(json.loads(json.dumps(report)), target)  # once more changes nothing
+    text = target.read_text(encoding="utf-8")
+    assert "| a figure | >= 2x | 3x | yes |" in text
+    for section in page.sections(report):
+        assert f"<!-- {section.name} -->" in text, "docs/performance.md has a place for every section"
+    for picture in (tmp_path / "pictures").glob("*.svg"):
+        assert picture.name in text
+    whole = page.page(report)
+    assert whole.startswith("<!doctype html>")
+    assert "a figure" in whole
+    assert "http" not in whole.replace("http://www.w3.org", "")  # it needs nothing else
+
+
+def test_figures_match_workloads() -> None:
+    """Every figure that is measured on workloads has some."""
+    names = [f"{c.kind} {c.name}" for kind in cases.PAGE for c in cases.cases(kind, cases.FULL)]
+    for figure in figures.FIGURES:
+        if figure.cases != "^$":
+            assert any(re.search(figure.cases, name) for name in names), figure.name
+    assert len({f.name for f in figures.FIGURES}) == len(figures.FIGURES)

@@ -10,9 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from parts import AdamWork, LossWork, Product
 from work import Column, GradientWork, InferenceWork, Net, OpWork, StepWork, Work
 
 NAME = "jax"
+LIBRARY = "JAX"
+MOST_TENSORS = 100  # XLA compiles for minutes where an update has thousands
 IN_NN = ["elu", "gelu", "leaky_relu", "mish", "relu", "selu", "sigmoid", "silu", "softplus", "softmax", "log_softmax"]
 IN_NUMPY = [
     "abs",
@@ -63,6 +66,8 @@ def column(work: Work) -> Column | None:
     """How JAX does this work; float32 only, its default."""
     if isinstance(work, GradientWork) or work.dtype != np.float32:
         return None
+    if isinstance(work, Product):
+        return product(work)
     if isinstance(work, OpWork):
         f = function(work.op.name)
         if f is None:
@@ -76,7 +81,46 @@ def column(work: Work) -> Column | None:
         weights, x = [jnp.asarray(w) for w in work.net.weights], jnp.asarray(work.net.x)
         forward = jax.jit(functools.partial(logits, work.net))
         return Column(NAME, lambda: forward(weights, x).block_until_ready())
+    if isinstance(work, LossWork) and work.captured:
+        z, y = jnp.asarray(work.x), jnp.asarray(work.y.astype(np.int32))
+        both = jax.jit(jax.value_and_grad(cross_entropy))
+        return Column(NAME, lambda: jax.block_until_ready(both(z, y)))
+    if isinstance(work, AdamWork) and work.captured and len(work.p) <= MOST_TENSORS:
+        return adam_alone(work)
     return None
+
+
+def product(work: Product) -> Column:
+    """A product; the transposes are part of it, since JAX's arrays have no strides."""
+    turned = [not a.flags.c_contiguous for a in work.inputs]
+    bases = [jnp.asarray(a.T if t else a) for a, t in zip(work.inputs, turned, strict=True)]
+    jitted = jax.jit(lambda *ab: jnp.matmul(*(a.T if t else a for a, t in zip(ab, turned, strict=True))))
+    return Column(NAME, lambda: jitted(*bases).block_until_ready())
+
+
+def adam(p: Any, m: Any, v: Any, g: Any, t: Any, lr: float = 1e-3) -> Any:
+    """New parameters and moments."""
+    m = [0.9 * a + 0.1 * b for a, b in zip(m, g, strict=True)]
+    v = [0.999 * a + 0.001 * b * b for a, b in zip(v, g, strict=True)]
+    rate, root = lr / (1 - 0.9**t), jnp.sqrt(1 - 0.999**t)
+    return [a - rate * b / (jnp.sqrt(c) / root + 1e-8) for a, b, c in zip(p, m, v, strict=True)], m, v
+
+
+def adam_alone(work: AdamWork) -> Column:
+    """A step of Adam that gives away its old state."""
+    g = [jnp.asarray(a) for a in work.g]
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def run(state: Any, g: Any) -> Any:
+        p, m, v, t = state
+        return *adam(p, m, v, g, t + 1, work.LR), t + 1
+
+    state = [([jnp.asarray(a) for a in work.p], *([jnp.zeros_like(a) for a in g] for _ in "mv"), jnp.float32(0))]
+
+    def call() -> None:
+        state[0] = jax.block_until_ready(run(state[0], g))
+
+    return Column(NAME, call, lambda _: state[0][0])
 
 
 def logits(net: Net, weights: Any, x: Any) -> Any:
@@ -90,8 +134,12 @@ def logits(net: Net, weights: Any, x: Any) -> Any:
 
 def loss_of(net: Net, weights: Any, x: Any, y: Any) -> Any:
     """Cross-entropy."""
-    log_p = jax.nn.log_softmax(logits(net, weights, x))
-    return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean()
+    return cross_entropy(logits(net, weights, x), y)
+
+
+def cross_entropy(z: Any, y: Any) -> Any:
+    """The mean over rows, from logits and class numbers."""
+    return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1).mean()
 
 
 def step(work: StepWork) -> Column:
@@ -106,10 +154,7 @@ def step(work: StepWork) -> Column:
             m = [0.9 * a + b for a, b in zip(m, g, strict=True)]
             return loss, ([a - 1e-3 * b for a, b in zip(p, m, strict=True)], m, v, t)
         t = t + 1
-        m = [0.9 * a + 0.1 * b for a, b in zip(m, g, strict=True)]
-        v = [0.999 * a + 0.001 * b * b for a, b in zip(v, g, strict=True)]
-        rate, root = 1e-3 / (1 - 0.9**t), jnp.sqrt(1 - 0.999**t)
-        p = [a - rate * b / (jnp.sqrt(c) / root + 1e-8) for a, b, c in zip(p, m, v, strict=True)]
+        p, m, v = adam(p, m, v, g, t)
         return loss, (p, m, v, t)
 
     p = [jnp.asarray(w) for w in net.weights]

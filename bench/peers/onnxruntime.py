@@ -1,14 +1,20 @@
-"""ONNX Runtime, for inference."""
+"""ONNX Runtime, for inference and products; inputs and results stay in its memory."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from work import Column, InferenceWork, Net, Work
+from parts import Product
+from work import Array, Column, InferenceWork, Net, Work
 
 NAME = "onnxruntime"
+LIBRARY = "ONNX Runtime"
 options = onnxruntime.SessionOptions()
 
 
@@ -23,28 +29,52 @@ def use(threads: int) -> None:
     options.inter_op_num_threads = 1
 
 
-def model(net: Net) -> bytes:
-    """The network as an ONNX file: a Gemm for each layer."""
-    nodes, weights, last = [], [], len(net.weights) // 2 - 1
-    for i, w in enumerate(net.weights):
-        weights.append(numpy_helper.from_array(w, f"p{i}"))
+def column(work: Work) -> Column | None:
+    """The forward pass of a network, or a product."""
+    if isinstance(work, InferenceWork):
+        return bound(*network(work.net), {"h0": work.net.x}, (work.net.batch, work.net.sizes[-1]))
+    if isinstance(work, Product):
+        return product(work)
+    return None
+
+
+def network(net: Net) -> tuple[list[Any], list[Any]]:
+    """A Gemm for each layer, and the weights."""
+    nodes, last = [], len(net.weights) // 2 - 1
     for i in range(last + 1):
         out = "y" if i == last else f"z{i}"
         nodes.append(helper.make_node("Gemm", [f"h{i}", f"p{2 * i}", f"p{2 * i + 1}"], [out], transB=1))
         if i < last:
             nodes.append(helper.make_node("Relu" if net.activation == "relu" else "Sigmoid", [out], [f"h{i + 1}"]))
-    x = helper.make_tensor_value_info("h0", TensorProto.FLOAT, [net.batch, net.sizes[0]])
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [net.batch, net.sizes[-1]])
-    graph = helper.make_graph(nodes, "mlp", [x], [y], weights)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.checker.check_model(made)
-    return bytes(made.SerializeToString())
+    return nodes, [numpy_helper.from_array(w, f"p{i}") for i, w in enumerate(net.weights)]
 
 
-def column(work: Work) -> Column | None:
-    """The forward pass."""
-    if not isinstance(work, InferenceWork) or work.captured:
-        return None
-    session = onnxruntime.InferenceSession(model(work.net), options, providers=["CPUExecutionProvider"])
-    x = {"h0": work.net.x}
-    return Column(NAME, lambda: session.run(None, x))
+def product(work: Product) -> Column:
+    """A MatMul; transposes before it become part of it. Vectors are matrices, since those parts are wrong with them."""
+    a, b = work.inputs
+    nodes, names, bases = [], [], {}
+    for name, x in (("a", np.atleast_2d(a)), ("b", b.reshape(len(b), -1))):
+        bases[name] = x if x.flags.c_contiguous else x.T
+        names.append(name if x.flags.c_contiguous else f"{name}t")
+        if not x.flags.c_contiguous:
+            nodes.append(helper.make_node("Transpose", [name], [f"{name}t"], perm=[1, 0]))
+    nodes.append(helper.make_node("MatMul", names, ["y"]))
+    column = bound(nodes, [], bases, (a.size // a.shape[-1], b.size // len(b)))
+    return replace(column, read=lambda _: [y.reshape(work.results[0].shape) for y in column.read(None)])
+
+
+def bound(nodes: list[Any], weights: list[Any], inputs: dict[str, Array], shape: tuple[int, ...]) -> Column:
+    """A model of these nodes, run on arrays that lie where it wants them."""
+    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, a.shape) for n, a in inputs.items()]
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)
+    graph = helper.make_graph(nodes, "work", infos, [y], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    values = {n: onnxruntime.OrtValue.ortvalue_from_numpy(a) for n, a in inputs.items()}
+    result = onnxruntime.OrtValue.ortvalue_from_numpy(np.zeros(shape, np.float32))
+    binding = session.io_binding()
+    for name, value in values.items():
+        binding.bind_ortvalue_input(name, value)
+    binding.bind_ortvalue_output("y", result)
+    return Column(NAME, lambda: session.run_with_iobinding(binding), lambda _: [result.numpy()])

@@ -12,6 +12,7 @@ from sklearn.neural_network import MLPClassifier
 from work import Column, StepWork, Work
 
 NAME = "sklearn"
+LIBRARY = "scikit-learn"
 
 
 def version() -> str:
@@ -25,7 +26,7 @@ def use(threads: int) -> None:
 
 def column(work: Work) -> Column | None:
     """A training step by partial_fit."""
-    if not isinstance(work, StepWork) or work.captured or work.net.sizes[-1] > 100:
+    if not isinstance(work, StepWork) or work.net.sizes[-1] > 100:
         return None
     net = work.net
     model: Any = MLPClassifier(

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from parts import AdamWork, LossWork, Product, Warm
 from work import Column, GradientWork, InferenceWork, Net, OpWork, StepWork, Work
 
 NAME = "torch"
+LIBRARY = "PyTorch"
 OTHER_NAMES: dict[str, Callable[..., Any]] = {  # where the name, or a default, is not fastnn's
     "gelu_tanh": functools.partial(F.gelu, approximate="tanh"),
     "softmax": functools.partial(torch.softmax, dim=-1),
@@ -91,17 +93,32 @@ def column(work: Work) -> Column | None:
     """How PyTorch does this work."""
     if isinstance(work, GradientWork):
         return None
+    if isinstance(work, Product):
+        (a, b), y = (torch.from_numpy(x) for x in work.inputs), torch.empty(work.results[0].shape)
+        a, b = (b.T, a) if a.ndim == 1 else (a, b)  # with the vector first it makes a result of another shape
+        return Column(NAME, lambda: torch.matmul(a, b, out=y))
+    if isinstance(work, Warm):
+        x, f = torch.from_numpy(work.inputs[0]), getattr(torch.ops.aten, work.op.name).out
+        warm = torch.empty_like(x)
+        return Column(NAME, lambda: f(x, out=warm))
     if isinstance(work, OpWork):
-        f = function(work.op.name, work.attributes)
-        inputs = [tensor(a) for a in work.inputs if a is not None]
-        if f is None or any(isinstance(a, list) for a in inputs):
-            return None
-        return Column(NAME, lambda: f(*inputs))
-    if isinstance(work, StepWork) and not work.captured:
+        return operation(work)
+    if isinstance(work, StepWork):
         return step(work, NAME)
-    if isinstance(work, InferenceWork) and not work.captured:
+    if isinstance(work, InferenceWork):
         return inference(work, NAME)
-    return None
+    if isinstance(work, LossWork):
+        return loss(work, NAME)
+    return adam(work, NAME) if isinstance(work, AdamWork) else None
+
+
+def operation(work: OpWork) -> Column | None:
+    """One call of PyTorch's function."""
+    f = function(work.op.name, work.attributes)
+    inputs = [tensor(a) for a in work.inputs if a is not None]
+    if f is None or any(isinstance(a, list) for a in inputs):
+        return None
+    return Column(NAME, lambda: f(*inputs))
 
 
 def network(net: Net) -> Any:
@@ -116,13 +133,13 @@ def network(net: Net) -> Any:
     return model
 
 
-def step(work: StepWork, name: str, around: Callable[[Any], Any] = lambda f: f) -> Column:
+def step(work: StepWork, name: str, around: Callable[[Any], Any] = lambda f: f, fused: bool = True) -> Column:
     """A training step; `around` may compile its forward pass and loss."""
     model = network(work.net)
     if work.net.optimizer == "adam":
-        optimizer: Any = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+        optimizer: Any = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
     else:
-        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=True)
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=fused)
     loss_of = around(lambda x, y: F.cross_entropy(model(x), y))
     batch = work.batches(torch.from_numpy)
 
@@ -145,3 +162,26 @@ def inference(work: InferenceWork, name: str, around: Callable[[Any], Any] = lam
             return model(x)
 
     return Column(name, run)
+
+
+def loss(work: LossWork, name: str, around: Callable[[Any], Any] = lambda f: f) -> Column:
+    """Cross-entropy and the gradient of the logits."""
+    x, y = torch.from_numpy(work.x.copy()).requires_grad_(), torch.from_numpy(work.y)
+    loss_of = around(F.cross_entropy)
+
+    def run() -> Any:
+        x.grad = None
+        loss = loss_of(x, y)
+        loss.backward()
+        return loss.detach()
+
+    return Column(name, run, lambda loss: [loss.numpy(), x.grad.numpy()])
+
+
+def adam(work: AdamWork, name: str, fused: bool = True) -> Column:
+    """The optimizer's own step."""
+    params = [torch.from_numpy(p.copy()).requires_grad_() for p in work.p]
+    for p, g in zip(params, work.g, strict=True):
+        p.grad = torch.from_numpy(g.copy())
+    step = torch.optim.Adam(params, lr=work.LR, fused=fused).step
+    return Column(name, step, lambda _: [p.detach().numpy() for p in params])

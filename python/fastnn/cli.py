@@ -122,6 +122,7 @@ def arguments() -> argparse.ArgumentParser:
     sub = commands.add_parser("bench", help="run the benchmarks of a source checkout", description=bench.__doc__)
     sub.set_defaults(run=bench)
     sub.add_argument("--root", type=Path, default=Path(), metavar="FOLDER", help="the checkout (default: this folder)")
+    sub.add_argument("--figures", action="store_true", help="print what is asked of the speed beside what is measured")
     return parser
 
 
@@ -159,8 +160,8 @@ def info(args: argparse.Namespace) -> int:
 
 
 def bench(args: argparse.Namespace) -> int:
-    """Run the benchmarks of a source checkout. They take further options: --list, --quick, --json FILE and others."""
-    script = args.root / "bench" / "runner.py"
+    """Run the benchmarks of a source checkout. They take further options: --list, --quick, --html FILE and others."""
+    script = args.root / "bench" / ("figures.py" if args.figures else "runner.py")
     if not script.is_file():
         raise FileNotFoundError(
             f"no {script}: benchmarks come with fastnn's source code; clone its repository and run there, or name the "
