@@ -262,6 +262,26 @@ def test_hyperparameters_may_not_be_computed_with(target: str) -> None:
         assert np.allclose(w.detach().numpy(), before - np.float32(lr), atol=1e-6)
 
 
+def test_hyperparameters_reach_a_kernel_in_python(target: str) -> None:
+    """An update that the core declines (here for the memory order of its parameter) reads them at each call, too."""
+    finals = []
+    for captured in (False, True):
+        w = fastnn.Tensor(np.asfortranarray(some(3, 4))).requires_grad_()
+        optimizer = optim.Adam([w], lr=0.1, weight_decay=0.1)
+
+        def step(x: Any, w: Any = w, optimizer: Any = optimizer) -> None:
+            optimizer.zero_grad()
+            (w * x).sum().backward()
+            optimizer.step()
+
+        run = fastnn.compile(step) if captured else step
+        for i in range(5):
+            optimizer.param_groups[0]["lr"] = 0.1 / (i + 1)
+            run(fastnn.tensor(some(3, 4)))
+        finals.append(w.detach().numpy().copy())
+    assert same(*finals)
+
+
 def test_changes_of_the_world_are_noticed(target: str) -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
     step = fastnn.compile(lambda x: model(x))

@@ -14,6 +14,7 @@ from ..random import Draw
 from .fusion import fuse
 from .graph import Buffer, Graph
 from .hyper import Hyper
+from .python_plan import number_reader
 from .recorder import Record, flat
 
 ALIGNMENT = 64
@@ -136,7 +137,7 @@ class CppPlan:
             if type(a) is list:
                 parts = [reader(x) for x in a]
                 return lambda: [p() for p in parts]
-            return lambda: a
+            return number_reader(a, self.graph)
 
         readers = [reader(a) for a in record.args]
         # An output in memory that another record made is a view of it, and there already.

@@ -47,14 +47,8 @@ class PythonPlan:
         if type(a) is list:
             parts = [self.reader(x) for x in a]
             return lambda: [p() for p in parts]
-        if type(a) is Hyper:
-            group, key, item = a.group, a.key, a.item
-            return lambda: float(group[key] if item < 0 else group[key][item])
-        if type(a) is Draw:
-            ahead = int(a) - self.graph.entry_offset
-            return lambda: int(random.STATE[1]) + ahead
         if type(a) is not np.ndarray:
-            return lambda: a
+            return number_reader(a, self.graph)
         buffer, offset = self.graph.where(a)
         n = self.number[id(buffer)]
         if is_all_of(a, buffer) and offset == 0:
@@ -89,6 +83,17 @@ class PythonPlan:
     def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, list[Any]]:
         """Nothing: Python gathers no faster in here."""
         return 0, []
+
+
+def number_reader(a: Any, graph: Graph) -> Callable[[], Any]:
+    """A function that gives an argument that is no array: a hyperparameter or a random offset as it is now."""
+    if type(a) is Hyper:
+        group, key, item = a.group, a.key, a.item
+        return lambda: float(group[key] if item < 0 else group[key][item])
+    if type(a) is Draw:
+        ahead = int(a) - graph.entry_offset
+        return lambda: int(random.STATE[1]) + ahead
+    return lambda: a
 
 
 def is_all_of(a: Any, buffer: Buffer) -> bool:
