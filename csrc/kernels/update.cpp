@@ -112,9 +112,9 @@ FASTNN_INLINE Correction correction(double beta1, double beta2, int64_t n) {
   return {1 - __builtin_pow(beta1, double(n)), 1 - __builtin_pow(beta2, double(n))};
 }
 
-// p, g, m, v, vmax, n; lr, beta1, beta2, eps, weight_decay, decoupled, amsgrad, maximize
+// p, g, m, v, vmax, n; lr, beta1, beta2, eps, weight_decay, decoupled, amsgrad, maximize, eps_hat
 //   m <- m + (1 - beta1)(g - m);   v <- beta2 v + (1 - beta2) g g;
-//   p <- p - lr / (1 - beta1^n)  m / (sqrt(v) / sqrt(1 - beta2^n) + eps)
+//   p <- p - lr / (1 - beta1^n)  m / (sqrt(v) / sqrt(1 - beta2^n) + eps);   eps_hat: eps / sqrt(1 - beta2^n) for eps
 // Sources: Kingma and Ba, Adam, ICLR 2015; Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019;
 // Reddi et al., On the convergence of Adam and beyond, ICLR 2018.
 template <class T>
@@ -122,7 +122,7 @@ int64_t adam_run(const Call& c, Context& x) noexcept {
   const double lr = c.attr[0].f, beta1 = c.attr[1].f, beta2 = c.attr[2].f, weight_decay = c.attr[4].f;
   const bool decoupled = c.attr[5].i != 0, amsgrad = c.attr[6].i != 0;
   const Vec<T> take1 = number<T>(1 - beta1), keep2 = number<T>(beta2), take2 = number<T>(1 - beta2);
-  const Vec<T> eps = number<T>(c.attr[3].f), shrink = number<T>(decoupled ? 1 - lr * weight_decay : 1);
+  const Vec<T> shrink = number<T>(decoupled ? 1 - lr * weight_decay : 1);
   for_table(
       c, x, [&](int q) { ++*item<int64_t>(c, 5, q); },
       [&](int q, int64_t lo, int64_t hi) FASTNN_INLINED {
@@ -131,7 +131,9 @@ int64_t adam_run(const Call& c, Context& x) noexcept {
         const Gradient<T> gradient{item<T>(c, 1, q), p, number<T>(c.attr[7].i ? -1 : 1),
                                    number<T>(decoupled ? 0 : weight_decay)};
         const Correction bias = correction(beta1, beta2, *item<int64_t>(c, 5, q));
-        const Vec<T> step = number<T>(-lr / bias.first), scale = number<T>(1 / __builtin_sqrt(bias.second));
+        const double root = __builtin_sqrt(bias.second);
+        const Vec<T> step = number<T>(-lr / bias.first), scale = number<T>(1 / root);
+        const Vec<T> eps = number<T>(c.attr[8].i ? c.attr[3].f / root : c.attr[3].f);
         by_vectors<T>(lo, hi, [&](int64_t i, auto n) FASTNN_INLINED {
           const Vec<T> old = load(p + i, n), g = gradient(i, n, old);
           const Vec<T> m0 = load(m + i, n), m1 = fma(take1, g - m0, m0);

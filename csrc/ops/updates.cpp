@@ -72,7 +72,7 @@ const OpInfo ops[] = {
     {"clip_grad_norm", "Wff", 1, clip_grad_norm},
     {"clip_grad_value", "Wf", 0, clip_grad_value},
     {"sgd", "WVWWffffii", 0, sgd},
-    {"adam", "WVWWWWfffffiii", 0, adam},
+    {"adam", "WVWWWWfffffiiii", 0, adam},
     {"rmsprop", "WVWWWWfffffii", 0, rmsprop},
     {"adagrad", "WVWWffffi", 0, adagrad},
 };

@@ -145,6 +145,7 @@ ADAM = {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
         sample(SHAPES, SHAPES, SHAPES, POSITIVE, [], COUNTS, **ADAM, weight_decay=0.1),
         sample(SHAPES, SHAPES, SHAPES, POSITIVE, [], COUNTS, **ADAM, weight_decay=0.1, decoupled=1, maximize=1),
         sample(SHAPES, SHAPES, SHAPES, POSITIVE, POSITIVE, COUNTS, **ADAM, amsgrad=1),
+        sample(SHAPES, SHAPES, SHAPES, POSITIVE, [], COUNTS, lr=0.01, eps=0.01, eps_hat=1),
     ],
     tol=Tol(8, 0, 8),
 )
@@ -164,6 +165,7 @@ def adam(
     decoupled: int = 0,
     amsgrad: int = 0,
     maximize: int = 0,
+    eps_hat: int = 0,
 ) -> Any:
     r"""Adam, :math:`p \gets p - \eta\,\hat m / (\sqrt{\hat v} + \epsilon)`, in place; AdamW where `decoupled` is 1.
 
@@ -173,8 +175,9 @@ def adam(
         Parameters, gradients, their averages, those of their squares, the largest of these (empty without amsgrad)
         and step counts (0-d int64); all but g are written.
     lr, beta1, beta2, eps, weight_decay : float
-    decoupled, amsgrad, maximize : 0 or 1
-        decoupled takes lr weight_decay p off the parameter, instead of adding weight_decay p to the gradient.
+    decoupled, amsgrad, maximize, eps_hat : 0 or 1
+        decoupled takes lr weight_decay p off the parameter, instead of adding weight_decay p to the gradient; eps_hat
+        adds eps to :math:`\sqrt v`, which is corrected afterwards.
 
     Raises
     ------
@@ -184,8 +187,8 @@ def adam(
     Notes
     -----
     With t the new count, :math:`\hat m = m/(1-\beta_1^t)` and :math:`\hat v = v/(1-\beta_2^t)`. Source: Kingma and
-    Ba, Adam, ICLR 2015; Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019; the order of
-    operations is torch.optim.Adam's.
+    Ba, Adam, ICLR 2015 (:math:`\hat\epsilon`: end of section 2, the form of TensorFlow and scikit-learn); Loshchilov
+    and Hutter, Decoupled weight decay regularization, ICLR 2019; the order of operations is torch.optim.Adam's.
 
     Examples
     --------
@@ -206,7 +209,8 @@ def adam(
             largest = np.maximum(vmax[i], squares) if amsgrad else vmax[i]
             out[3].append(largest)
         t = float(out[4][i])
-        root = np.sqrt(largest if amsgrad else squares) / math.sqrt(1 - beta2**t) + eps
+        scale = math.sqrt(1 - beta2**t)
+        root = np.sqrt(largest if amsgrad else squares) / scale + (eps / scale if eps_hat else eps)
         out[0].append(a - lr / (1 - beta1**t) * average / root)
         out[1].append(average)
         out[2].append(squares)

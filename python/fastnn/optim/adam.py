@@ -92,6 +92,8 @@ class Adam(TableOptimizer):
             positive(self, f"beta parameter at index {i}", beta, below=1)
         positive(self, "weight_decay value", group["weight_decay"])
 
+    _eps_hat = 0  # 1: eps stands beside the uncorrected root, as in scikit-learn's networks
+
     def _slots(self, group: Group) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq" if fixed(group, "amsgrad") else "", "step")
 
@@ -108,6 +110,7 @@ class Adam(TableOptimizer):
             decoupled=fixed(group, "decoupled_weight_decay"),
             amsgrad=fixed(group, "amsgrad"),
             maximize=fixed(group, "maximize"),
+            eps_hat=self._eps_hat,
         )
 
 

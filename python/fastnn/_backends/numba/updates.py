@@ -52,7 +52,7 @@ def sgd(p: Any, g: Any, v: Any, n: Any, *numbers: Any) -> None:
 
 
 @jit
-def adam_step(p, g, m, v, top, n, lr, beta1, beta2, eps, decay, decoupled, amsgrad, maximize, step, root):
+def adam_step(p, g, m, v, top, n, lr, beta1, beta2, decay, decoupled, amsgrad, maximize, step, root, eps):
     for i in range(len(p)):
         d = -g[i] if maximize else g[i]
         x = p[i]
@@ -71,12 +71,12 @@ def adam_step(p, g, m, v, top, n, lr, beta1, beta2, eps, decay, decoupled, amsgr
 
 @array
 def adam(p: Any, g: Any, m: Any, v: Any, vmax: Any, n: Any, *numbers: Any) -> None:
-    lr, beta1, beta2 = numbers[:3]
+    lr, beta1, beta2, eps, *others, eps_hat = numbers
     for i in range(len(p)):
         count = int(n[i]) + 1
         step, root = lr / (1 - beta1**count), math.sqrt(1 - beta2**count)
         lists = [[a[i]] if a else [] for a in (p, g, m, v, vmax)]
-        each(adam_step, lists, [n[i]], (*numbers, step, root))
+        each(adam_step, lists, [n[i]], (lr, beta1, beta2, *others, step, root, eps / root if eps_hat else eps))
 
 
 @jit
