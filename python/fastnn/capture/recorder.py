@@ -5,6 +5,7 @@ Not recording costs nothing, since no kernel of another column knows of it; call
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -46,10 +47,16 @@ def flat(args: Any) -> Iterator[Any]:
             yield from flat(a)
 
 
+@functools.cache  # asked for every frame of every call; the answers took half of a recording's time
+def inside(path: str) -> bool:
+    """Whether a file is one of this package."""
+    return os.path.abspath(path).startswith(PACKAGE)
+
+
 def user_line() -> str:
     """The line of the user's code that is running."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and os.path.abspath(frame.f_code.co_filename).startswith(PACKAGE):
+    while frame.f_back is not None and inside(frame.f_code.co_filename):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
