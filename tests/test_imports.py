@@ -30,6 +30,7 @@ LAYERS = [
     ["datasets"],
     ["_blas", "_config", "_threadpool"],
     ["train"],
+    ["sklearn"],
     ["cli", "__main__"],
 ]
 RANK = {name: i for i, layer in enumerate(LAYERS) for name in layer}

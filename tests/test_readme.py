@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import importlib.util
 import os
 import pkgutil
 import re
@@ -110,6 +111,7 @@ def modules() -> list[str]:
     names = [m.name for m in pkgutil.walk_packages(fastnn.__path__, "fastnn.") if not m.name.endswith("__main__")]
     away = [] if "numba" in fastnn.backends() else ["fastnn._backends.numba"]
     away += [] if "cpp" in fastnn.backends() else ["fastnn._fastnn_core", "fastnn.capture.cpp_plan"]
+    away += [] if importlib.util.find_spec("sklearn") else ["fastnn.sklearn"]
     return ["fastnn", *(n for n in names if not n.startswith(tuple(away)))]
 
 
