@@ -1,4 +1,4 @@
-"""Networks as scikit-learn estimators: drop-in MLPClassifier and MLPRegressor.
+"""Networks as scikit-learn estimators: drop-in MLPClassifier and MLPRegressor, and any module of fastnn.
 
 scikit-learn is not imported by ``import fastnn``; ``pip install 'fastnn[sklearn]'`` installs it.
 """
@@ -12,5 +12,7 @@ except ImportError as error:
 
 from .mlp_classifier import MLPClassifier
 from .mlp_regressor import MLPRegressor
+from .neural_classifier import NeuralClassifier
+from .neural_regressor import NeuralRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "NeuralClassifier", "NeuralRegressor"]
