@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+import runpy
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +119,18 @@ def test_regressors_in_others() -> None:
 
 
 @pytest.mark.parametrize("name", QUICK)
+def test_threads_fit_and_predict(name: str) -> None:
+    x, y = data_for(QUICK[name])
+
+    def job(seed: int) -> Any:
+        model = clone(QUICK[name]).set_params(random_state=seed)
+        return [model.fit(x, y).predict(x[: 1 + i]) for i in range(10)][-1].tolist()
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(job, range(4))) == [job(seed) for seed in range(4)]
+
+
+@pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize("how", ["pickle", "joblib", "deepcopy", "memory map"])
 def test_copies_predict_the_same(name: str, how: str, tmp_path: Path) -> None:
     x, y = data_for(QUICK[name])
@@ -175,6 +190,17 @@ def test_columns_of_several_kinds(name: str) -> None:
     model = make_pipeline(columns, clone(QUICK[name])).fit(frame, labels)
     assert model.score(frame, labels) > 0.9
     assert set(model.predict(frame)) == set(labels)
+
+
+def test_the_example_compares_both_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    example = runpy.run_path(str(Path(__file__).parent.parent / "examples" / "sklearn_pipeline.py"))
+    example["main"](["--epochs", "3", "--repeats", "1", "--picture", str(tmp_path / "curves.png")])
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+    printed = capsys.readouterr().out
+    for name in ("digits", "breast cancer"):
+        assert f"{name}: best of 6 settings" in printed
+    assert all(float(apart) < 1e-6 for apart in re.findall("curves differ by (.*) at most", printed))
 
 
 def test_missing_scikit_learn_is_told() -> None:

@@ -15,7 +15,9 @@ import pytest
 import fastnn
 from fastnn import ops
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install 'fastnn[sklearn]'")
+pytest.importorskip(
+    "sklearn", minversion="1.9", reason="scikit-learn 1.9, which fits are compared with, is not installed"
+)
 
 from scipy import sparse
 from sklearn import neural_network as theirs

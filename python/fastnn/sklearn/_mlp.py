@@ -13,6 +13,7 @@ from sklearn.neural_network import MLPClassifier as Reference
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ._alone import ALONE
 from ._descend import descend
 from ._losses import LOSSES
 from ._minimize import minimize
@@ -122,10 +123,11 @@ class BaseMLP(BaseEstimator, ABC):
         self._random_state = check_random_state(self.random_state)
         if fresh:
             self._begin([X.shape[1], *sizes, self.n_outputs_], X.dtype)
-        if self.solver in STOCHASTIC:
-            descend(self, X, y, sample_weight, once=once)
-        else:
-            minimize(self, X, y, sample_weight)
+        with ALONE:
+            if self.solver in STOCHASTIC:
+                descend(self, X, y, sample_weight, once=once)
+            else:
+                minimize(self, X, y, sample_weight)
         if not all(np.isfinite(array).all() for array in (*self.coefs_, *self.intercepts_)):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to "

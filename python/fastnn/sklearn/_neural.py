@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import nn, optim, random
 from ..train import Trainer
+from ._alone import ALONE
 from ._nested import Nested
 
 Array = np.ndarray[Any, Any]
@@ -103,7 +104,7 @@ class BaseNeural(Nested, ABC):
         self._refuse_unknown()
         X, y = self._validate_input(X, y, fresh)
         draws = check_random_state(self.random_state)
-        with seeded(draws):
+        with ALONE, seeded(draws):
             if fresh:
                 self._begin(X, y)
             targets, held_out = self._targets(y), None
