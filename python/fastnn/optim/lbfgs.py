@@ -233,20 +233,24 @@ class Line:
     def __init__(self, params: list[Tensor], closure: Callable[[], Any]) -> None:
         self.params, self.closure = params, closure
         self.at = flat(p.array for p in params)
-        self.turn(np.zeros_like(self.at))
+        self.origin, self.direction, self.t = self.at.copy(), np.zeros_like(self.at), 0.0
+        cuts = np.cumsum([p.array.size for p in params])[:-1]
+        self.views = [v.reshape(p.shape) for v, p in zip(np.split(self.at, cuts), params, strict=True)]
 
     def turn(self, direction: Array) -> None:
         """Begin a line here."""
-        self.origin, self.direction = self.at, direction
+        self.origin[...] = self.at
+        self.direction, self.t = direction, 0.0
 
     def go(self, t: float) -> None:
         """Move the parameters to a step length."""
-        self.at = self.origin + t * self.direction
-        low = 0
-        for p in self.params:
-            high = low + p.array.size
-            ops.assign(p.array, self.at[low:high].reshape(p.array.shape))
-            low = high
+        if t == self.t:
+            return
+        np.multiply(self.direction, t, out=self.at)
+        self.at += self.origin
+        for p, value in zip(self.params, self.views, strict=True):
+            ops.assign(p.array, value)
+        self.t = t
 
     def __call__(self, t: float) -> Trial:
         """The point at a step length, where the parameters are afterwards."""
