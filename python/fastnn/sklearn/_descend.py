@@ -117,7 +117,7 @@ def batch_size(model: Any, rows: int) -> int:
 def count_improvement(model: Any, held_out: HeldOut | None) -> None:
     """Count epochs without improvement, of the validation score if there is one; keep the best weights then."""
     if held_out is None:
-        better = model.loss_ <= model.best_loss_ - model.tol
+        better = not model.loss_ > model.best_loss_ - model.tol  # NaN counts as better, as it does in scikit-learn
         model.best_loss_ = min(model.best_loss_, model.loss_)
     else:
         score = model._validation_score(*held_out)
