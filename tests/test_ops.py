@@ -9,6 +9,7 @@ import pytest
 
 import fastnn
 from conftest import TARGETS, running_on
+from fastnn import ops
 from fastnn._registry import OPS, Op
 from op_cases import assert_close, cases, copied, defined, doubled, flat, name_of, positional, run, saved_by, seeded
 
@@ -218,3 +219,39 @@ def test_forced_instruction_set_is_the_one_that_ran(target: str) -> None:
     assert fastnn.backend() == name
     if level:
         assert fastnn._backends.cpp.core.isa() == level
+
+
+def gradient_of_bias(dy: Any) -> Any:
+    """The sum over rows that linear's backward takes."""
+    b = fastnn.tensor(np.zeros(dy.shape[1], dy.dtype), requires_grad=True)
+    x, w = np.zeros((len(dy), 1), dy.dtype), np.zeros((dy.shape[1], 1), dy.dtype)
+    ops.linear(x, w, b).backward(fastnn.Tensor(dy))
+    return b.grad.numpy()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, 256, 1000])
+def test_sums_over_rows_have_one_order(rows: int, target: str, dtype: type) -> None:
+    """Few columns are summed in registers, many in memory, those of bias gradients as those of arrays."""
+    x = np.random.default_rng(rows).standard_normal((rows, 1100)).astype(dtype)
+    whole = ops.sum(x, axis=0)
+    assert np.allclose(whole, x.sum(0, dtype=np.float64), atol=1e-4)
+    if not target.startswith("cpp"):
+        return
+    for columns in (1, 3, 8, 16, 17, 40, 64, 65, 130, 1100):
+        few = x[:, :columns].copy()
+        assert np.array_equal(gradient_of_bias(few), whole[:columns])
+        if columns == 1:  # neighbors in memory: another order
+            continue
+        assert np.array_equal(ops.sum(few, axis=0), whole[:columns])
+        assert np.array_equal(ops.sum(x[:, :columns], axis=0), whole[:columns])
+        if rows:
+            same_rows = np.broadcast_to(few[0], few.shape)
+            assert np.array_equal(ops.sum(same_rows, axis=0), ops.sum(same_rows.copy(), axis=0))
+
+
+def test_sums_of_negative_zeros_are_zero(target: str, dtype: type) -> None:
+    for shape in ((1, 3), (3, 1), (40, 3), (3, 40), (300, 70), (2, 5000)):
+        x = np.full(shape, -0.0, dtype)
+        for axis in (0, 1, (0, 1)):
+            assert not np.signbit(ops.sum(x, axis=axis)).any()
+        assert not np.signbit(gradient_of_bias(x)).any()

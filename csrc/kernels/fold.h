@@ -12,9 +12,9 @@ namespace {
 
 // What is folded: step takes a value in (with the state of its result), combine joins two partial results.
 struct Add {
-  // x + -0 is x for every x: 0 would lose the sign of a sum of negative zeros.
+  // Not -0, which would add nothing to anything: a sum of negative zeros is 0, as in NumPy.
   template <class T>
-  static constexpr T identity = T(-0.0);
+  static constexpr T identity = T(0);
   template <class T>
   FASTNN_INLINE static Vec<T> combine(Vec<T> a, Vec<T> b) {
     return a + b;

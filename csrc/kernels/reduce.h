@@ -11,9 +11,10 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-constexpr int64_t reduction_grain = 65536;  // elements
-constexpr int64_t panel_bytes = 4096;       // columns that are summed together
-constexpr int row_group = 8;                // rows read side by side
+constexpr int64_t reduction_grain = 65536;                 // elements
+constexpr int64_t panel_bytes = 4096;                      // columns that are summed together
+constexpr int row_group = 8;                               // rows read side by side
+constexpr int strip_vectors = vector_bytes == 64 ? 4 : 8;  // results that fit registers
 
 struct Reduction {
   const char* base;
@@ -34,6 +35,16 @@ struct Reduction {
     kept = {l.shape, l.stride[0], outer_axes};
     reduced = {l.shape + outer_axes, l.stride[0] + outer_axes, last - outer_axes};
   }
+  // The columns of a matrix of m rows, `step` bytes apart, of n neighbors of `size` bytes.
+  FASTNN_INLINE Reduction(const char* p, const int64_t& m, const int64_t& step, int64_t n, int64_t size)
+      : base(p),
+        kept{nullptr, nullptr, 0},
+        reduced{&m, &step, 1},
+        outer(1),
+        rows(m),
+        inner(n),
+        stride(size),
+        neighbors(false) {}
   FASTNN_INLINE int64_t results() const { return neighbors ? outer : outer * inner; }
   FASTNN_INLINE int64_t count() const { return neighbors ? rows * inner : rows; }
   FASTNN_INLINE int64_t blocks_of_result() const {
@@ -98,10 +109,27 @@ FASTNN_INLINE void fold_group(const T* const* row, const State* state, State* ou
   });
 }
 
-// Rows [lo, hi) of n columns from p on, one after the other.
+// Folds rows of n columns, `step` bytes apart, one after the other; V vectors of results stay in registers.
+template <class P, int V, class T, class State>
+FASTNN_INLINE void fold_strip(const char* p, int64_t step, int64_t rows, const State* state, State* out, int64_t n) {
+  constexpr int lanes = Vec<State>::lanes;
+  Vec<State> v[V], s[V];
+  const auto each = [&](auto f) FASTNN_INLINED {
+    unroll<V>([&](auto j) FASTNN_INLINED { f(j, j * lanes, j < V - 1 ? lanes : int(n - j * lanes)); });
+  };
+  each([&](auto j, int at, int m) FASTNN_INLINED {
+    v[j] = Vec<State>(P::template identity<State>);
+    s[j] = state ? load(state + at, m) : Vec<State>{};
+  });
+  for (int64_t i = 0; i < rows; i++, p += step)
+    each([&](auto j, int at, int m)
+             FASTNN_INLINED { v[j] = P::step(v[j], load_as<State>(reinterpret_cast<const T*>(p) + at, m), s[j]); });
+  each([&](auto j, int at, int m) FASTNN_INLINED { store(v[j], out + at, m); });
+}
+
+// Rows [lo, hi) of n columns from p on, one after the other, a few at a time.
 template <class P, class T, class State>
-void columns_block(const Reduction& r, const char* p, int64_t lo, int64_t hi, const State* state, State* out,
-                   int64_t n) {
+void fold_panel(const Reduction& r, const char* p, int64_t lo, int64_t hi, const State* state, State* out, int64_t n) {
   T room[row_group][panel_bytes / sizeof(T)];
   const T* row[row_group];
   const auto take = [&](int64_t first, int rows) FASTNN_INLINED {
@@ -132,6 +160,19 @@ void columns_block(const Reduction& r, const char* p, int64_t lo, int64_t hi, co
   }
 }
 
+// Rows [lo, hi) of n columns from p on.
+template <class P, int V = 1, class T, class State>
+void columns_block(const Reduction& r, const char* p, int64_t lo, int64_t hi, const State* state, State* out,
+                   int64_t n) {
+  const bool plain = r.reduced.rank == 1 && r.stride == int64_t(sizeof(T));
+  if (plain && n <= V * Vec<State>::lanes)
+    fold_strip<P, V, T>(p + lo * r.reduced.stride[0], r.reduced.stride[0], hi - lo, state, out, n);
+  else if constexpr (V < strip_vectors)
+    columns_block<P, V + 1, T>(r, p, lo, hi, state, out, n);
+  else
+    fold_panel<P, T>(r, p, lo, hi, state, out, n);
+}
+
 template <class P, class T, class State>
 void fold_columns(const Reduction& r, Context& x, const State* state, State* partial, State* out) {
   constexpr int64_t panel = panel_bytes / int64_t(sizeof(T));
@@ -142,9 +183,9 @@ void fold_columns(const Reduction& r, Context& x, const State* state, State* par
     for (int64_t item = lo; item < hi; item++) {
       const int64_t k = item / panels / each, b = item / panels % each, column = item % panels * panel;
       const int64_t first = b * column_block, end = first + column_block;
-      columns_block<P, T>(r, r.base + r.kept.offset(k) + column * r.stride, first, end < r.rows ? end : r.rows,
-                          state ? state + k * r.inner + column : nullptr, to + (k * each + b) * r.inner + column,
-                          r.inner - column < panel ? r.inner - column : panel);
+      columns_block<P, 1, T>(r, r.base + r.kept.offset(k) + column * r.stride, first, end < r.rows ? end : r.rows,
+                             state ? state + k * r.inner + column : nullptr, to + (k * each + b) * r.inner + column,
+                             r.inner - column < panel ? r.inner - column : panel);
     }
   });
   if (each == 1) return;

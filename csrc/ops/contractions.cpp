@@ -1,6 +1,7 @@
 // Prepare for linear layers and matmul: any strides are taken as they are, since the product packs what it must.
 #include <algorithm>
 
+#include "kernels/blocks.h"
 #include "ops/op.h"
 
 namespace fastnn {
@@ -79,6 +80,8 @@ void prepare_linear_backward(Call& c, Kernel which) {  // "vvvn": dy, x, w -> dx
   const Strides dy = strides(c.in(0));
   if (c.wants(0)) c.scratch = product_scratch(t, m, k, n, dy, strides(c.in(2)));
   if (c.wants(1)) c.scratch = std::max(c.scratch, product_scratch(t, n, k, m, transposed(dy), strides(c.in(1))));
+  const int64_t row_blocks = blocks(m, column_block);
+  if (c.wants(2) && row_blocks > 1) c.scratch = std::max(c.scratch, size_t(row_blocks * n * w.itemsize()));
   c.cost *= 2;
   c.run = kernel(which, t);
 }
