@@ -140,19 +140,39 @@ def write_idx(path: Path, array: np.ndarray) -> None:  # type: ignore[type-arg]
     )
 
 
-def test_mnist(tmp_path: Path) -> None:
+def write_mnist(folder: Path, **sizes: int) -> None:
+    """Images that are easy to tell apart, as MNIST's files."""
     rng = np.random.default_rng(0)
-    for part, n in (("train", 200), ("t10k", 50)):
+    for part, n in sizes.items():
         labels = np.arange(n) % 10
         images = rng.integers(0, 50, (n, 28, 28)) + 200 * (np.arange(28) // 2 % 10 == labels[:, None])[:, :, None]
-        write_idx(tmp_path / f"{part}-images-idx3-ubyte", images)
-        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", labels)
+        write_idx(folder / f"{part}-images-idx3-ubyte", images)
+        write_idx(folder / f"{part}-labels-idx1-ubyte", labels)
+
+
+def test_mnist(tmp_path: Path) -> None:
+    write_mnist(tmp_path, train=200, t10k=50)
     data = ("--data", str(tmp_path))
     done = run("train", "mnist", "--hidden", "32", "--epochs", "8", "--batch-size", "16", *data, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "(50 of 50)" in done.stdout.splitlines()[-1]
+    assert "instead" not in done.stderr
     shown = run("predict", "mnist-mlp.safetensors", *data, folder=tmp_path)
     assert shown.stdout.splitlines()[-1] == "10 of 10 right"
+
+
+def test_mnist_without_its_training_images(tmp_path: Path) -> None:
+    write_mnist(tmp_path, t10k=250)
+    data = ("--data", str(tmp_path))
+    done = run("train", "mnist", "--hidden", "32", "--epochs", "8", "--batch-size", "16", *data, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mnist: 180 samples to train on, 20 to validate on, 50 to test on" in done.stdout
+    assert "(50 of 50)" in done.stdout.splitlines()[-1]
+    words = "instead the first 200 of the test images are trained on, and the other 50 are tested on"
+    assert words in done.stderr
+    shown = run("predict", "mnist-mlp.safetensors", *data, folder=tmp_path)
+    assert shown.stdout.splitlines()[-1] == "10 of 10 right"
+    assert words in shown.stderr
 
 
 @pytest.mark.parametrize(
