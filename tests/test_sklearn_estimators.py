@@ -195,12 +195,14 @@ def test_columns_of_several_kinds(name: str) -> None:
 def test_the_example_compares_both_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     example = runpy.run_path(str(Path(__file__).parent.parent / "examples" / "sklearn_pipeline.py"))
-    example["main"](["--epochs", "3", "--repeats", "1", "--picture", str(tmp_path / "curves.png")])
+    example["main"](str(tmp_path / "curves.png"), epochs=3, repeats=1)
     assert (tmp_path / "curves.png").stat().st_size > 10_000
     printed = capsys.readouterr().out
     for name in ("digits", "breast cancer"):
-        assert f"{name}: best of 6 settings" in printed
-    assert all(float(apart) < 1e-6 for apart in re.findall("curves differ by (.*) at most", printed))
+        assert f"{name}: best of the grid {{'mlpclassifier__alpha'" in printed
+    apart = re.findall("curves differ by (.*) at most", printed)
+    assert len(apart) == 2
+    assert all(float(a) < 1e-6 for a in apart)
 
 
 def test_missing_scikit_learn_is_told() -> None:

@@ -99,7 +99,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
     >>> classifier = MLPClassifier(tol=0.01, random_state=0).fit(X_train, y_train)
-    >>> classifier.score(X_test, y_test) > 0.95
+    >>> classifier.score(X_test, y_test) > 0.9
     True
     >>> classifier.predict_proba(X_test[:2]).shape
     (2, 10)

