@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from .. import ops
+from .._engine import mode
 from .._registry import BACKENDS, CPP, WRITES, BadIndex, root, state, wrote
 from .._tensor import Tensor, make
 from .graph import bounds, build, produced_whole, same_world
-from .recorder import CaptureError, Recorder
+from .recorder import CaptureError, Recorder, user_line
 
 MOST_PLANS = 8
 MISSED = NotImplemented
 
 
-def compile(function: Callable[..., Any]) -> Compiled:
+def compile(function: Any) -> Any:
     """A step that is recorded once per signature and then replayed without Python between its operations.
 
     After a replay all is as after an eager call: parameters, optimizer state, ``.grad``, random numbers, results, the
@@ -29,31 +30,67 @@ def compile(function: Callable[..., Any]) -> Compiled:
 
     Parameters
     ----------
-    function : callable
-        Takes arrays, Tensors or hashable values by position or name; returns Tensors, alone or in a tuple, list or
-        dict, or None.
+    function : callable or Module
+        A function takes arrays, Tensors or hashable values by position or name; it returns Tensors, alone or in a
+        tuple, list or dict, or None. A Module's forward does, too.
 
     Returns
     -------
-    Compiled
-        Call it like the function.
+    Compiled, or for a Module a Module
+        Call it like the function. What comes of a Module acts as that does: parameters, attributes, modes and
+        `state_dict`, with the same keys, are the Module's own. Calls replay where no gradient is recorded (under
+        `no_grad`, or if neither a parameter nor an argument requires grad) and are the Module's where one is, or where
+        hooks are registered.
 
     Raises
     ------
     CaptureError
         From a call, naming the line, where the step reads a traced value in Python, draws random numbers on the host,
-        or computes outside fastnn.
+        or computes outside fastnn; and where an argument requires grad, which a replay could not give.
+
+    Warns
+    -----
+    RuntimeWarning
+        Once per function, if its result requires grad and it did not call ``backward``: see the notes.
+
+    Notes
+    -----
+    Gradients are computed where ``backward`` is called within the function. Its results are detached, whatever they
+    were computed from: no gradient flows through them to what the function used. To train through something that is
+    captured by itself, compile a Module; a function for inference is called under `no_grad`.
 
     Examples
     --------
     >>> import fastnn
     >>> w = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = fastnn.optim.SGD([w], lr=0.5)
     >>> @fastnn.compile
-    ... def loss(x):
-    ...     return (x * w).sum()
-    >>> [float(loss(fastnn.tensor([1.0, float(i)]))) for i in range(4)]
-    [1.0, 3.0, 5.0, 7.0]
+    ... def step(x):
+    ...     optimizer.zero_grad()
+    ...     loss = (x * w).sum()
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> [float(step(fastnn.tensor([1.0, 0.0]))) for i in range(4)]
+    [1.0, 0.5, 0.0, -0.5]
+    >>> w.grad
+    tensor([1., 0.])
+
+    >>> model = fastnn.nn.Linear(3, 2)
+    >>> compiled = fastnn.compile(model)
+    >>> compiled(fastnn.ones(4, 3)).requires_grad
+    True
+    >>> with fastnn.no_grad():  # the third of these calls is the first replay
+    ...     outputs = [compiled(fastnn.ones(4, 3)) for _ in range(3)]
+    >>> list(compiled.state_dict())
+    ['weight', 'bias']
     """
+    return compiled_form(function)
+
+
+@functools.singledispatch
+def compiled_form(function: Any) -> Any:
+    """What `compile` makes of an object; kinds that are declared further right are registered there."""
     if not callable(function):
         raise TypeError(f"compile: function wants a callable; got {type(function).__name__}")
     return Compiled(function)
@@ -68,7 +105,7 @@ class Compiled:
         self.plans: list[Entry] = []
         self.once: dict[Any, Any] = {}  # the graph of a first recording, until the second
         self.lock = threading.RLock()
-        self.warned = False
+        self.warned: set[str] = set()
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         if state.recorder is not None:  # a compiled function inside another is part of it
@@ -156,6 +193,7 @@ class Compiled:
     def record(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Run eagerly and record; build the plan from the second recording of a signature."""
         given = Given(args, keywords)
+        refuse_gradients(args, keywords)
         copies = [Tensor(exact_copy(a)) for a in given.arrays]
         with Recorder(copies) as recorder:
             result = given.call(self.function, copies)
@@ -169,6 +207,8 @@ class Compiled:
         watched = [(leaf, g is None) for leaf, g in graph.read_grads]
         key = (*given.key, int(state.epoch), *((id(leaf), empty) for leaf, empty in watched))
         key = (*key, *((id(group), k, value) for group, k, value in graph.fixed))
+        if any(t.requires for t in tree.tensors) and all(leaf.grad is None for leaf in recorder.touched.values()):
+            self.warn_detached()
         before = self.once.pop(key, None)
         if before is None:
             self.once[key] = graph
@@ -179,7 +219,7 @@ class Compiled:
         entry = Entry(graph, recorder.real, given, tree)
         self.drop_stale()
         if len(self.plans) >= MOST_PLANS:
-            self.warn()
+            self.warn_changing()
         self.plans = [entry, *self.plans][:MOST_PLANS]
         return tree.fill([r.copy(order="K") for r in results])
 
@@ -188,20 +228,28 @@ class Compiled:
         now = int(state.epoch)
         self.plans = [e for e in self.plans if e.epoch == now]
 
-    def warn(self) -> None:
-        """Say once which argument keeps changing."""
-        if self.warned:
-            return
-        self.warned = True
+    def warn_detached(self) -> None:
+        """Say that gradients end here, where the function looks as if it were meant to pass them on."""
+        self.warn(
+            "detached",
+            "its result requires grad, but results of captured functions are detached, so that no gradient flows "
+            "through them: call backward within the function, or the function under no_grad, or compile a Module",
+        )
+
+    def warn_changing(self) -> None:
+        """Say which argument keeps changing."""
         kinds = [e.given.kinds() for e in self.plans]
         changing = [str(i) for i in range(min(map(len, kinds))) if len({k[i] for k in kinds}) > 1]
         names = "argument " + ", ".join(changing) if changing else "something outside the arguments"
-        warnings.warn(
-            f"{getattr(self, '__name__', 'compiled')}: more than {MOST_PLANS} signatures; {names} keeps changing, "
-            "and each kind is recorded anew",
-            RuntimeWarning,
-            stacklevel=4,
+        self.warn(
+            "changing", f"more than {MOST_PLANS} signatures; {names} keeps changing, and each kind is recorded anew"
         )
+
+    def warn(self, about: str, why: str) -> None:
+        """Warn once of each thing, at the line of the call."""
+        if about not in self.warned:
+            self.warned.add(about)
+            warnings.warn(f"{getattr(self, '__name__', 'compiled')}: {why}", RuntimeWarning, stacklevel=5)
 
     @staticmethod
     def result(recorder: Recorder, tensor: Tensor) -> Any:
@@ -372,6 +420,16 @@ class Entry:
         position, node = why.args
         error: IndexError = self.nodes[node].op.bad_index(position)
         return error
+
+
+def refuse_gradients(args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    """Refuse arguments whose ``.grad`` the function may want to fill: a plan sees their memory alone."""
+    for name, a in (*enumerate(args), *keywords.items()) if mode.enabled else ():
+        if isinstance(a, Tensor) and a.requires:
+            raise CaptureError(
+                f"{user_line()}: argument {name} requires grad, and a captured function gives its arguments none; "
+                "give it argument.detach(), or let the function use the Tensor without being given it"
+            )
 
 
 def exact_copy(array: Any) -> Any:

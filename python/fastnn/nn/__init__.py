@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import functional, init, utils
+from ._compiled import CompiledModule
 from .activation import (
     ELU,
     GELU,
@@ -44,6 +45,7 @@ __all__ = [
     "SELU",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CompiledModule",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",

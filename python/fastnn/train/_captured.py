@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import random
 from .._registry import state
-from ..capture import CaptureError, compile
+from ..capture import CaptureError, Compiled, compile
 from ..nn import Module
 
 
@@ -45,7 +45,7 @@ class Captured:
 
     def run_epoch(self, arrays: list[Any], rows: Any, batch_size: int) -> Iterator[tuple[int, Any]]:
         """Steps over batches of rows, as `Compiled.run_epoch` makes them."""
-        compiled = self.compiled or compile(self.function)
+        compiled: Compiled = self.compiled or compile(self.function)
         return compiled.run_epoch(arrays, rows, batch_size, call=self)
 
 
