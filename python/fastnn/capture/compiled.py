@@ -14,14 +14,15 @@ from .. import ops
 from .._engine import mode
 from .._registry import BACKENDS, CPP, WRITES, BadIndex, root, state, wrote
 from .._tensor import Tensor, make
-from .graph import bounds, build, produced_whole, same_world
+from .check import World, compare
+from .graph import Graph, bounds, build, produced_whole, same_world
 from .recorder import CaptureError, Recorder, user_line
 
 MOST_PLANS = 8
 MISSED = NotImplemented
 
 
-def compile(function: Any) -> Any:
+def compile(function: Any = None, *, check: bool = False) -> Any:
     """A step that is recorded once per signature and then replayed without Python between its operations.
 
     After a replay all is as after an eager call: parameters, optimizer state, ``.grad``, random numbers, results, the
@@ -32,7 +33,10 @@ def compile(function: Any) -> Any:
     ----------
     function : callable or Module
         A function takes arrays, Tensors or hashable values by position or name; it returns Tensors, alone or in a
-        tuple, list or dict, or None. A Module's forward does, too.
+        tuple, list or dict, or None. A Module's forward does, too. Without it, `compile` returns a decorator.
+    check : bool, default False
+        Run the function at each replay, too, and compare bit by bit what both leave behind; for finding errors, since
+        that takes longer than not to compile at all. After the call all is as after one eager call.
 
     Returns
     -------
@@ -46,7 +50,8 @@ def compile(function: Any) -> Any:
     ------
     CaptureError
         From a call, naming the line, where the step reads a traced value in Python, draws random numbers on the host,
-        or computes outside fastnn; and where an argument requires grad, which a replay could not give.
+        or computes outside fastnn; and where an argument requires grad, which a replay could not give. With `check`,
+        where a replay and the function differ: in a result, a parameter, a ``.grad``, other memory, random numbers.
 
     Warns
     -----
@@ -85,23 +90,23 @@ def compile(function: Any) -> Any:
     >>> list(compiled.state_dict())
     ['weight', 'bias']
     """
-    return compiled_form(function)
+    return functools.partial(compile, check=check) if function is None else compiled_form(function, check)
 
 
 @functools.singledispatch
-def compiled_form(function: Any) -> Any:
+def compiled_form(function: Any, check: bool) -> Any:
     """What `compile` makes of an object; kinds that are declared further right are registered there."""
     if not callable(function):
         raise TypeError(f"compile: function wants a callable; got {type(function).__name__}")
-    return Compiled(function)
+    return Compiled(function, check)
 
 
 class Compiled:
     """A function with its plans (see `compile`)."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], check: bool = False) -> None:
         functools.update_wrapper(self, function, updated=())
-        self.function = function
+        self.function, self.check = function, check
         self.plans: list[Entry] = []
         self.once: dict[Any, Any] = {}  # the graph of a first recording, until the second
         self.lock = threading.RLock()
@@ -180,10 +185,10 @@ class Compiled:
             yield steps, result
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"function": self.function}
+        return {"function": self.function, "check": self.check}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
-        self.__init__(saved["function"])  # type: ignore[misc]
+        self.__init__(**saved)  # type: ignore[misc]
 
     def promote(self, entry: Entry) -> None:
         """The plan used last is tried first."""
@@ -192,18 +197,9 @@ class Compiled:
 
     def record(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Run eagerly and record; build the plan from the second recording of a signature."""
-        given = Given(args, keywords)
         refuse_gradients(args, keywords)
-        copies = [Tensor(exact_copy(a)) for a in given.arrays]
-        with Recorder(copies) as recorder:
-            result = given.call(self.function, copies)
-            tree = Tree(result)
-            results = [self.result(recorder, t) for t in tree.tensors]
-            graph = build(recorder, results)
-        for i in (b.index for b in graph.changed if b.kind == "argument"):
-            if i < len(copies):  # else a .grad, which is no copy
-                given.arrays[i][...] = copies[i].array
-                wrote(given.arrays[i])
+        given = Given(args, keywords)
+        recorder, graph, tree, results = self.trace(given)
         watched = [(leaf, g is None) for leaf, g in graph.read_grads]
         key = (*given.key, int(state.epoch), *((id(leaf), empty) for leaf, empty in watched))
         key = (*key, *((id(group), k, value) for group, k, value in graph.fixed))
@@ -216,12 +212,26 @@ class Compiled:
                 self.once.pop(next(iter(self.once)))
             return tree.fill(results)
         same_world(before, graph)
-        entry = Entry(graph, recorder.real, given, tree)
+        entry = (CheckedEntry if self.check else Entry)(self, graph, recorder.real, given, tree)
         self.drop_stale()
         if len(self.plans) >= MOST_PLANS:
             self.warn_changing()
         self.plans = [entry, *self.plans][:MOST_PLANS]
         return tree.fill([r.copy(order="K") for r in results])
+
+    def trace(self, given: Given) -> tuple[Recorder, Graph, Tree, list[Any]]:
+        """Run eagerly and record: with the graph, and the arrays that were returned."""
+        copies = [Tensor(exact_copy(a)) for a in given.arrays]
+        with Recorder(copies) as recorder:
+            result = given.call(self.function, copies)
+            tree = Tree(result)
+            results = [self.result(recorder, t) for t in tree.tensors]
+            graph = build(recorder, results)
+        for i in (b.index for b in graph.changed if b.kind == "argument"):
+            if i < len(copies):  # else a .grad, which is no copy
+                given.arrays[i][...] = copies[i].array
+                wrote(given.arrays[i])
+        return recorder, graph, tree, results
 
     def drop_stale(self) -> None:
         """Plans of another epoch can never be used again."""
@@ -353,11 +363,11 @@ class Leaf:
 class Entry:
     """One plan and what it holds for."""
 
-    def __init__(self, graph: Any, backend: int, given: Given, tree: Tree) -> None:
+    def __init__(self, compiled: Compiled, graph: Graph, backend: int, given: Given, tree: Tree) -> None:
         from .cpp_plan import CppPlan
         from .python_plan import PythonPlan
 
-        self.graph, self.backend, self.given, self.tree = graph, backend, given, tree
+        self.compiled, self.graph, self.backend, self.given, self.tree = compiled, graph, backend, given, tree
         self.epoch = int(state.epoch)
         self.plan = CppPlan(graph) if backend == CPP and CppPlan.can(graph) else PythonPlan(graph, backend)
         self.run = self.plan.run
@@ -420,6 +430,33 @@ class Entry:
         position, node = why.args
         error: IndexError = self.nodes[node].op.bad_index(position)
         return error
+
+
+class CheckedEntry(Entry):
+    """A plan whose replays are compared with eager runs of the same calls."""
+
+    def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Replay, take it back, run eagerly; CaptureError where the two differ."""
+        given = Given(args, keywords)
+        with self.compiled.lock:
+            world = World(self.graph, given.arrays)
+            try:
+                out = super().call(args, keywords)
+            except Exception as why:
+                world.restore()
+                self.compiled.trace(given)  # raises the same
+                raise CaptureError(f"check: the replay raised {why!r}, the eager call did not") from why
+            if out is MISSED:
+                return MISSED
+            replayed = world.outcome([t.array for t in Tree(out).tensors])
+            world.restore()
+            _, graph, _, results = self.compiled.trace(given)
+            compare(self.graph, graph, replayed, world.outcome(results))
+        return out
+
+    def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, Any]:
+        """Nothing: each step is an ordinary call, to be compared."""
+        return 0, None
 
 
 def refuse_gradients(args: tuple[Any, ...], keywords: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,10 +145,17 @@ def produced_whole(recorder: Recorder, array: Any) -> bool:
 
 def changed(graph: Graph) -> list[Buffer]:
     """The buffers whose memory a replay changes in place and whose former values somebody may still want."""
-    forward = [r for r in graph.records if r.name == r.op.name]  # inputs are where the op's declaration says
-    updated = flat(r.args[r.op.inputs.index(name)] for r in forward for name in r.op.updates)
-    buffers = {id(b): b for b in (graph.where(a)[0] for a in updated) if b.kind in ("persistent", "argument")}
+    written = (graph.where(a)[0] for r in graph.records for _, a in updated(r))
+    buffers = {id(b): b for b in written if b.kind in ("persistent", "argument")}
     return [*buffers.values(), *(b for b in graph.buffers if b.kind == "grad")]
+
+
+def updated(record: Record) -> Iterator[tuple[str, Any]]:
+    """The arrays that a record changes in place, each with the name of its input."""
+    if record.name == record.op.name:  # forward: inputs are where the op's declaration says
+        for name in record.op.updates:
+            for array in flat((record.args[record.op.inputs.index(name)],)):
+                yield name, array
 
 
 def same_world(before: Graph, now: Graph) -> None:

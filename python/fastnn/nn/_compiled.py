@@ -28,10 +28,10 @@ class CompiledModule(Module):
     _orig_mod: Module
     _replay: Compiled
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, check: bool = False) -> None:
         put = functools.partial(object.__setattr__, self)
         put("_orig_mod", module)
-        put("_replay", Compiled(module))
+        put("_replay", Compiled(module, check))
         put("_facts", (-1, False, False))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -83,7 +83,7 @@ class CompiledModule(Module):
         return self._orig_mod[key]  # type: ignore[index]
 
     def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles capture anew
-        return type(self), (self._orig_mod,)
+        return type(self), (self._orig_mod, self._replay.check)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(\n  {indented(repr(self._orig_mod))}\n)"
@@ -111,6 +111,6 @@ def requires_grad(argument: Any) -> bool:
 
 
 @compiled_form.register
-def compiled_module(module: Module) -> CompiledModule:
+def compiled_module(module: Module, check: bool) -> CompiledModule:
     """The Module that `compile` returns; of one that is compiled already, another of the same."""
-    return CompiledModule(module._orig_mod if isinstance(module, CompiledModule) else module)
+    return CompiledModule(module._orig_mod if isinstance(module, CompiledModule) else module, check)
