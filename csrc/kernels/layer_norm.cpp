@@ -177,8 +177,8 @@ FASTNN_INLINE void clear(T* p, int64_t n) {
   if (p) __builtin_memset(p, 0, size_t(n) * sizeof(T));
 }
 
-// Arguments dy, x, weight, mean, rstd. Scratch: the sums of blocks of rows for dweight, then for dbias, and what the
-// gradients of rows depend on.
+// Arguments dy, x, weight, mean, rstd. Scratch: the sums of blocks of rows, where there are several, for dweight, then
+// for dbias.
 template <class T>
 int64_t layer_norm_backward_run(const Call& c, Context& x) noexcept {
   const int64_t rows = c.dim[0], n = c.dim[1], count = blocks(rows, column_block);
@@ -192,24 +192,18 @@ int64_t layer_norm_backward_run(const Call& c, Context& x) noexcept {
                       wanted(1),
                       wanted(2),
                       n};
-  const bool sums = f.dweight || f.dbias;
   if (rows == 0) {
     clear(f.dweight, n);
     clear(f.dbias, n);
     return -1;
   }
-  T* const partial = reinterpret_cast<T*>(x.scratch);
-  if (!sums) {
+  if (!f.dweight && !f.dbias) {
     parallel_for(x, rows, norm_grain / (n + 1) + 1,
                  [&](int64_t lo, int64_t hi) { f.block(lo, hi, nullptr, 0, n, nullptr, nullptr); });
     return -1;
   }
-  if (count == 1) {  // split by columns, after what takes whole rows
-    RowGradient<T>* const of_rows = reinterpret_cast<RowGradient<T>*>(x.scratch);
-    if (n <= norm_panel) {
-      f.block(0, rows, nullptr, 0, n, f.dweight, f.dbias);
-      return -1;
-    }
+  if (count == 1 && n > norm_panel) {  // split by columns, after what takes whole rows
+    RowGradient<T> of_rows[column_block];
     if (f.dx)
       parallel_for(x, rows, norm_grain / n + 1, [&](int64_t lo, int64_t hi) {
         for (int64_t r = lo; r < hi; r++) of_rows[r] = f.row(r);
@@ -222,19 +216,21 @@ int64_t layer_norm_backward_run(const Call& c, Context& x) noexcept {
     });
     return -1;
   }
-  T *const of_weight = f.dweight ? partial : nullptr, *const of_bias = f.dbias ? partial + count * n : nullptr;
+  T* const partial = reinterpret_cast<T*>(x.scratch);
+  T *const of_weight = count == 1 ? f.dweight : partial, *const of_bias = count == 1 ? f.dbias : partial + count * n;
   parallel_for(x, count, norm_grain / (column_block * n + 1) + 1, [&](int64_t lo, int64_t hi) {
     for (int64_t b = lo; b < hi; b++) {
       const int64_t end = (b + 1) * column_block;
-      f.block(b * column_block, end < rows ? end : rows, nullptr, 0, n, of_weight ? of_weight + b * n : nullptr,
-              of_bias ? of_bias + b * n : nullptr);
+      f.block(b * column_block, end < rows ? end : rows, nullptr, 0, n, f.dweight ? of_weight + b * n : nullptr,
+              f.dbias ? of_bias + b * n : nullptr);
     }
   });
+  if (count == 1) return -1;
   for (const bool bias : {false, true}) {
-    T* const from = bias ? of_bias : of_weight;
-    if (!from) continue;
+    T *const from = bias ? of_bias : of_weight, *const to = bias ? f.dbias : f.dweight;
+    if (!to) continue;
     fold_blocks<Add>(from, count, n, n);
-    __builtin_memcpy(bias ? f.dbias : f.dweight, from, size_t(n) * sizeof(T));
+    __builtin_memcpy(to, from, size_t(n) * sizeof(T));
   }
   return -1;
 }

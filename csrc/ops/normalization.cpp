@@ -52,8 +52,8 @@ void layer_norm_backward(Call& c) {  // "vvovvifn": dy, x, weight, mean, rstd, d
   for (const int j : {1, 2}) shaped(c.out(j), t, x.rank - lead.rank, x.shape + lead.rank);
   densify(c, 0);
   densify(c, 1);
-  const int64_t rows = c.dim[0], n = c.dim[1], sums = blocks(rows, column_block) * n;
-  c.scratch = size_t(2 * (sums > rows ? sums : rows) * x.itemsize());
+  const int64_t sums = blocks(c.dim[0], column_block), scratch = 2 * sums * c.dim[1] * x.itemsize();
+  c.scratch = sums > 1 && (c.wants(1) || c.wants(2)) ? size_t(scratch) : 0;
   c.cost = 0.5 * double(x.size());
   c.run = kernel(Kernel::layer_norm_backward, t);
 }
