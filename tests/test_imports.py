@@ -16,6 +16,7 @@ PACKAGE = Path(fastnn.__file__).parent
 LAYERS = [
     ["_dtypes", "_env", "_samples"],
     ["_registry"],
+    ["_writes"],
     ["_codegen"],
     ["ops", "_backends"],
     ["_dispatch"],

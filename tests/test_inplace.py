@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn import _writes
 
 M = np.arange(12.0).reshape(3, 4) - 7.5
 
@@ -210,3 +211,22 @@ def test_in_place_changes_in_the_graph_are_captured(target: str) -> None:
         assert w.grad is not None
         assert w.grad.tolist() == [0.0, 4.0, 9.0]
         w.grad = None
+
+
+@pytest.mark.parametrize("others", [0, 2, 5])
+def test_a_write_is_remembered_whatever_is_written_after_it(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_writes, "MOST_LOGGED", len(_writes.LOG) + 3)  # so that the log is folded on the way
+    w, other = fastnn.tensor([3.0, 4.0], requires_grad=True), fastnn.zeros(2)
+    before = (w * w).sum()
+    with fastnn.no_grad():
+        w += 1
+        for _ in range(others):
+            other += 1
+    with pytest.raises(RuntimeError, match="modified by an in-place operation"):
+        before.backward()
+    after = (w * w).sum()
+    with fastnn.no_grad():
+        other += 1
+    after.backward()
+    assert w.grad is not None
+    assert w.grad.tolist() == [8.0, 10.0]

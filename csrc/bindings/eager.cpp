@@ -1,11 +1,13 @@
 #include "bindings/eager.h"
 
+#include <cstring>
+
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
 
 namespace fastnn {
 
-PyObject *refused_error = nullptr, *bad_index_error = nullptr;
+PyObject *refused_error = nullptr, *bad_index_error = nullptr, *note_writes = nullptr;
 
 namespace {
 
@@ -139,6 +141,33 @@ bool make_outputs(Call& c, PyObject* const* args, PyObject** outs) {
   return true;
 }
 
+// The array that owns the memory of one, as a number that names it.
+PyObject* name_of(PyObject* array) {
+  PyObject* base = py::detail::array_proxy(array)->base;
+  while (base && Py_TYPE(base) == numpy().ndarray) {
+    array = base;
+    base = py::detail::array_proxy(array)->base;
+  }
+  return PyLong_FromVoidPtr(array);
+}
+
+// Tells Python which arrays were changed in place. False: error set.
+bool tell_writes(const OpInfo& op, PyObject* const* args) {
+  if (!strpbrk(op.signature, "wW")) return true;
+  py::list names;
+  for (int i = 0; op.signature[i]; i++) {
+    if (op.signature[i] == 'w') names.append(py::reinterpret_steal<py::object>(name_of(args[i])));
+    if (op.signature[i] == 'W')
+      for (Py_ssize_t j = 0; j < PyList_GET_SIZE(args[i]); j++)
+        names.append(py::reinterpret_steal<py::object>(name_of(PyList_GET_ITEM(args[i], j))));
+  }
+  PyObject* tuple = PyList_AsTuple(names.ptr());
+  PyObject* done = tuple ? PyObject_CallOneArg(note_writes, tuple) : nullptr;
+  Py_XDECREF(tuple);
+  Py_XDECREF(done);
+  return done != nullptr;
+}
+
 PyObject* hand_out(const Call& c, PyObject** outs) {
   if (c.n_out == 0) Py_RETURN_NONE;
   if (c.n_out == 1) return outs[0];
@@ -196,6 +225,10 @@ PyObject* launch(const OpInfo* op, PyObject* const* args, Py_ssize_t n) {
     PyObject* position = PyLong_FromLongLong(bad);
     if (position) PyErr_SetObject(bad_index_error, position);
     Py_XDECREF(position);
+    return nullptr;
+  }
+  if (!tell_writes(*op, args)) {
+    release(outs, c.n_out);
     return nullptr;
   }
   return hand_out(c, outs);

@@ -6,8 +6,9 @@
 
 namespace fastnn {
 
-// Python's exceptions for refusals and bad indices, created by the module.
-extern PyObject *refused_error, *bad_index_error;
+// Python's exceptions for refusals and bad indices, and what it wants to be told after writes in place: a tuple of the
+// ids of the arrays that own what was changed.
+extern PyObject *refused_error, *bad_index_error, *note_writes;
 
 // Fill a Call from Python's positional arguments: 1 done; 0 declined; -1 a Python error is set.
 // c.views has room for `room` views of arguments. May throw Refused.

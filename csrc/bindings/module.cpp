@@ -21,6 +21,7 @@ PYBIND11_MODULE(_fastnn_core, m) {
     refused_error = refused.release().ptr();
     bad_index_error = bad_index.release().ptr();
   });
+  m.def("on_write", [](py::object noter) { note_writes = noter.release().ptr(); });
   m.def("kernel", [](const std::string& name) -> py::object {
     const OpInfo* op = find_op(name.c_str());
     return op ? py::reinterpret_steal<py::object>(kernel_function(op)) : py::none();

@@ -11,11 +11,11 @@ import inspect
 import os
 from typing import Any
 
-from ._registry import BadIndex, Op, Refused, state, wrote_each
+from ._registry import BadIndex, Op, Refused, state
 
 HERE = os.path.dirname(__file__)
 # What the public function sees beside the globals of its definition.
-GIVEN = ("op", "kernels", "definition", "check", "state", "errors", "seen", "remember", "wrote_each")
+GIVEN = ("op", "kernels", "definition", "check", "state", "errors", "seen", "remember")
 
 
 def public_function(op: Op) -> Any:
@@ -35,7 +35,6 @@ def public_function(op: Op) -> Any:
         else ""
     )
     by_name = ", ".join([*op.inputs, *(f"{n}={n}" for n in op.attributes)])
-    noted = "".join(f"\n        wrote_each({n})" for n in op.updates)
     run = (
         f"""
         if check is not None:
@@ -48,7 +47,7 @@ def public_function(op: Op) -> Any:
         except errors as why:
             raise op.refusal(({call},), why) from None
         if out is NotImplemented:
-            return op.apply({call}){noted}
+            return op.apply({call})
         return {"out[0]" if op.extras and op.outputs == 1 else "out"}"""
     )
     source = f"""
@@ -60,7 +59,7 @@ def factory({", ".join([*GIVEN, *defaults])}):
     # The definition's globals: doctest looks for a function's module there.
     exec(compile(source, os.path.join(HERE, f"<{op.name}>"), "exec"), op.definition.__globals__, space)
     errors = (Refused, BadIndex)
-    given: Any = (op, op.forward_kernels, op.definition, op.check, state, errors, {}, remember, wrote_each)
+    given: Any = (op, op.forward_kernels, op.definition, op.check, state, errors, {}, remember)
     made = space["factory"](*given, **defaults)
     functools.update_wrapper(made, op.definition)
     del made.__wrapped__  # attributes may be given by position, so the definition's signature is not this one's

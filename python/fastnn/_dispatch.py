@@ -11,6 +11,7 @@ from . import _env, _registry, ops  # noqa: F401 (the package: its import declar
 from ._backends import cpp
 from ._backends import numpy as definitions
 from ._registry import BACKENDS, CPP, NUMBA, NUMPY, OPS, Op, state
+from ._writes import wrote
 
 FALLBACKS: dict[str, set[str]] = {"numba": set(), "cpp": set()}  # kernels that fell through to NumPy, by backend
 
@@ -19,11 +20,25 @@ def connect(op: Op) -> None:
     """Fill an op's kernel tables; a kernel that a backend lacks is NumPy's, and `show_config(ops=True)` says so."""
     if op.composite:
         return
-    op.forward_kernels[NUMPY] = definitions.forward(op)
+    op.forward_kernels[NUMPY] = noting(op, definitions.forward(op))
     if op.rule is not None:
         op.backward_kernels[NUMPY] = op.rule_kernel() if op.rule_is_composite or op.view else definitions.backward(op)
     for column, backend in ((NUMBA, loaded.get("numba")), (CPP, cpp)):
         connect_backend(op, column, backend)
+
+
+def noting(op: Op, kernel: Any) -> Any:
+    """A kernel that notes the inputs it changes in place, as those of the compiled core do by themselves."""
+    if not op.updates:
+        return kernel
+    places = [op.inputs.index(name) for name in op.updates]
+
+    def noted(*args: Any) -> Any:
+        out = kernel(*args)
+        wrote(*(args[i] for i in places))
+        return out
+
+    return noted
 
 
 loaded: dict[str, Any] = {}  # the numba backend, once it is imported
@@ -36,6 +51,8 @@ def connect_backend(op: Op, column: int, backend: Any) -> None:
         ("_backward", op.backward_kernels, not (op.rule_is_composite or op.view or op.rule is None)),
     ):
         kernel = backend.kernel(op.name + suffix) if backend is not None and own else None
+        if kernel is not None and backend is not cpp and kernels is op.forward_kernels:
+            kernel = noting(op, kernel)
         kernels[column] = kernel if kernel is not None else kernels[NUMPY]
         if own and kernel is None and backend is not None:
             FALLBACKS[BACKENDS[column]].add(op.name + suffix)

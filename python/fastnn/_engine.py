@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heappushpop
 from itertools import count
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 
 from . import _registry
 from ._codegen import apply_function, saves_function
-from ._registry import OPS, WRITES, BadIndex, Op, Refused, fallback_column, root, state
+from ._registry import OPS, BadIndex, Op, Refused, fallback_column, state
+from ._writes import written_since, wrote
 
 serial = count(1).__next__
 
@@ -167,16 +168,9 @@ def apply(op: Op, args: tuple[Any, ...]) -> Any:
         raise op.refusal(raw, why) from None
     if out is NotImplemented:
         return apply_slowly(op, args)
-    note_writes(op, raw)
     if not any(map(has_tensor, args[:n])):
         return out[0] if op.extras and op.outputs == 1 else out
     return record(op, args, raw, out)
-
-
-def note_writes(op: Op, raw: tuple[Any, ...]) -> None:
-    """Note the inputs that a call changed in place."""
-    for name in op.updates:
-        _registry.wrote_each(raw[op.inputs.index(name)])
 
 
 def record(op: Op, args: tuple[Any, ...], raw: tuple[Any, ...], out: Any) -> Any:
@@ -224,7 +218,6 @@ def apply_slowly(op: Op, args: tuple[Any, ...]) -> Any:
     if out is NotImplemented:
         kinds = ", ".join(type(a).__name__ for a in args[:n])
         raise TypeError(f"{op.name}: wants arrays or Tensors for {', '.join(op.inputs)}; got {kinds}")
-    note_writes(op, raw)
     if not any(map(has_tensor, args[:n])):
         return out[0] if op.extras and op.outputs == 1 else out
     return record(op, ready, raw, out)
@@ -295,13 +288,13 @@ def common_dtype(dtypes: list[np.dtype[Any]], ranks: list[int]) -> np.dtype[Any]
 
 def check_writes(node: Node) -> None:
     """Refuse a backward whose saved values were changed in place after they were saved."""
-    for a in node.saved:
-        for b in a if type(a) is list else (a,):
-            if type(b) is np.ndarray and WRITES.get(id(root(b)), 0) > node.clock:
-                raise RuntimeError(
-                    f"one of the values needed for the gradient of {node.op.name} has been modified by an in-place "
-                    f"operation after it was used (shape {b.shape}, dtype {b.dtype})"
-                )
+    saved = [b for a in node.saved for b in (a if type(a) is list else (a,)) if type(b) is np.ndarray]
+    changed = written_since(node.clock, saved)
+    if changed is not None:
+        raise RuntimeError(
+            f"one of the values needed for the gradient of {node.op.name} has been modified by an in-place operation "
+            f"after it was used (shape {changed.shape}, dtype {changed.dtype})"
+        )
 
 
 def apart(inputs: Any, grads: Any) -> tuple[list[Any], list[Any]]:
@@ -356,7 +349,8 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
     add, accumulate, copy = OPS["add"].public, OPS["accumulate"].public, OPS["copy"].public
     recorder, active, make = state.recorder, state.active, factory.make
     is_tensor, is_array = factory.tensor, np.ndarray
-    heap: list[tuple[int, Node]] = []
+    heap: list[tuple[int, Node]] = []  # nodes that wait, but for one: in a chain of layers no two ever do
+    latest: Any = None
     held: set[int] = set()  # ids of the arrays that leaves hold by now: no other leaf may hold the same
     targets: Any = (tensor,)
     grads: Any = (dy,)
@@ -374,7 +368,7 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
                     recorder.deposit(t)
                 if t.grad is not None:
                     accumulate(t.grad.array, g)
-                    _registry.wrote(t.grad.array)
+                    wrote(t.grad.array)
                 elif g is dy or type(g.base) is is_array or id(g) in held or type(dy) is list:
                     t.grad = make(copy(g), None, 0)
                 else:
@@ -383,18 +377,26 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
             elif node.op.outputs == 1:
                 if node.grad is None:
                     node.grad = g
-                    heappush(heap, (-node.serial, node))
+                    if latest is not None:
+                        heappush(heap, (-latest.serial, latest))
+                    latest = node
                 else:  # never in place: what waits there may be another's
                     node.grad = add(node.grad, g)
             else:
                 if node.grad is None:
                     node.grad = [None] * node.op.outputs
-                    heappush(heap, (-node.serial, node))
+                    if latest is not None:
+                        heappush(heap, (-latest.serial, latest))
+                    latest = node
                 mine = node.grad[t.output]
                 node.grad[t.output] = g if mine is None else add(mine, g)
-        if not heap:
-            return
-        node = heappop(heap)[1]
+        if latest is None:
+            if not heap:
+                return
+            node = heappop(heap)[1]
+        else:
+            node = heappushpop(heap, (-latest.serial, latest))[1] if heap else latest
+            latest = None
         op, saved, before = node.op, node.saved, node.serial
         dy, node.grad = node.grad, None
         if saved is None:

@@ -51,7 +51,7 @@ class State:
         self.active = NUMPY
         self.epoch = np.zeros((), np.uint64)  # names the settings; every setter bumps it; plans compare it (in C++)
         self.newest = 0  # the last name given out; who undoes a change entirely may put the former name back
-        self.clock = 0  # counts writes in place
+        self.clock = self.folded = 0  # writes in place that were noted; how many of them left the log (_writes.py)
         self.recorder: Any = None  # set by fastnn.compile while it records
         self.recordings = 0  # how many were begun: no plan depends on an object born after the last of them
         self.default_dtype = np.dtype(np.float32)  # what Python's floats become
@@ -63,32 +63,6 @@ class State:
 
 
 state = State()
-WRITES: dict[int, int] = {}  # id of a root array -> the clock at its latest write in place
-MOST_WRITES = 1 << 16
-
-
-def root(array: Any) -> Any:
-    """The array that owns the memory of a view."""
-    while type(array.base) is np.ndarray:
-        array = array.base
-    return array
-
-
-def wrote(array: np.ndarray[Any, Any]) -> None:
-    """Note that the memory of `array` was changed in place."""
-    wrote_each((array,))
-
-
-def wrote_each(arrays: Any) -> None:
-    """`wrote` for an array, or for each of a list; an optimizer's step notes dozens (0.1 us each)."""
-    state.clock = clock = state.clock + 1
-    for a in (arrays,) if type(arrays) is np.ndarray else arrays:
-        while type(a.base) is np.ndarray:
-            a = a.base
-        WRITES[id(a)] = clock
-    if len(WRITES) > MOST_WRITES:  # a reused id with an old clock does no harm, so the oldest half may go
-        for key in sorted(WRITES, key=WRITES.__getitem__)[: MOST_WRITES // 2]:
-            del WRITES[key]
 
 
 def fallback_column() -> int:

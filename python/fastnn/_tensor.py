@@ -9,8 +9,9 @@ import numpy as np
 
 from . import _engine, ops
 from ._engine import Node, mode
-from ._registry import state, wrote
+from ._registry import state
 from ._tensor_math import TensorMath
+from ._writes import wrote
 from .ops.indexing import basic
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]

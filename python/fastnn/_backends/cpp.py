@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import _env
 from .._registry import BadIndex, Refused
+from .._writes import wrote_ids
 
 NAME = "cpp"
 core: Any = None
@@ -23,6 +24,7 @@ except ImportError as error:
 
 if core is not None:
     core.exceptions(Refused, BadIndex)
+    core.on_write(wrote_ids)
     if _env.isa() != "auto" and not core.set_isa(_env.isa()):
         raise ValueError(
             f"FASTNN_ISA={_env.isa()!r} cannot run on this machine; it supports {', '.join(core.supported_isas())}"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import random
-from .._registry import root
+from .._writes import root
 from .graph import Buffer, Graph, same_world, updated
 from .recorder import CaptureError
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from .. import random
-from .._registry import root
+from .._writes import root
 from ..random import Draw
 from .hyper import Hyper
 from .recorder import CaptureError, Record, Recorder, flat

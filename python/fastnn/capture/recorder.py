@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from .._registry import CPP, NUMPY, OPS, RECORD, RECORD_NUMPY, Op, root, state
+from .._registry import CPP, NUMPY, OPS, RECORD, RECORD_NUMPY, Op, state
+from .._writes import root
 from .hyper import Hyper
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._creation import leaf
-from .._registry import state, wrote
+from .._registry import state
 from .._tensor import Tensor
+from .._writes import wrote
 from .parameter import Parameter
 
 

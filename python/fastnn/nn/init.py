@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from .._random_tensors import generator_of
-from .._registry import state, wrote
+from .._registry import state
 from .._tensor import Tensor
+from .._writes import wrote
 
 Array = np.ndarray[Any, Any]
 UNIT_GAINS = (
