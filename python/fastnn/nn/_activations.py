@@ -22,7 +22,7 @@ def relu(input: Any, inplace: bool = False) -> Tensor:
     >>> fastnn.nn.functional.relu([-1.0, 2.0])
     tensor([0., 2.])
     """
-    return ops.relu(as_tensor(input))  # type: ignore[no-any-return]
+    return ops.relu(input if type(input) is Tensor else as_tensor(input))  # type: ignore[no-any-return]
 
 
 def relu6(input: Any, inplace: bool = False) -> Tensor:

@@ -306,16 +306,19 @@ def cross_entropy(
     >>> fastnn.nn.functional.cross_entropy([[0.0, 0.0]], [[0.5, 0.5]])
     tensor(0.6931)
     """
-    how = reduction_of(size_average, reduce, reduction)
-    x, t = as_tensor(input), as_tensor(target)
-    if t.array.shape == x.array.shape and x.array.ndim:
+    how = reduction if size_average is None and reduce is None else reduction_of(size_average, reduce, reduction)
+    x = input if type(input) is Tensor else as_tensor(input)
+    t = target if type(target) is Tensor else as_tensor(target)
+    rank = x.array.ndim
+    if t.array.ndim == rank > 0 and t.array.shape == x.array.shape:
         if t.dtype.kind != "f":
             raise TypeError(f"Expected floating point type for target with class probabilities, got {t.dtype}")
         if ignore_index >= 0:
             raise ValueError("ignore_index is not supported for floating point target")
         return probabilities(x, t, weight, how, label_smoothing)
+    x = x if rank <= 2 else classes_last(x)
     return ops.cross_entropy(  # type: ignore[no-any-return]
-        classes_last(x), t, weight, label_smoothing=label_smoothing, ignore_index=ignore_index, reduction=how
+        x, t, weight, label_smoothing=label_smoothing, ignore_index=ignore_index, reduction=how
     )
 
 
