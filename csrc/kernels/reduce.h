@@ -11,10 +11,9 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-constexpr int64_t reduction_grain = 65536;                 // elements
-constexpr int64_t panel_bytes = 4096;                      // columns that are summed together
-constexpr int row_group = 8;                               // rows read side by side
-constexpr int strip_vectors = vector_bytes == 64 ? 4 : 8;  // results that fit registers
+constexpr int64_t reduction_grain = 65536;                  // elements
+constexpr int64_t panel_bytes = 16384;                      // columns that are summed together
+constexpr int strip_vectors = vector_bytes == 64 ? 14 : 8;  // results that fit registers
 
 struct Reduction {
   const char* base;
@@ -98,21 +97,23 @@ void fold_rows(const Reduction& r, Context& x, const State* state, State* partia
   });
 }
 
-// Folds N rows into the results of n columns; First: there are none yet.
-template <class P, int N, bool First, class T, class State>
-FASTNN_INLINE void fold_group(const T* const* row, const State* state, State* out, int64_t n) {
+// Folds a row into the results of n columns; First: there are none yet.
+template <class P, bool First, class T, class State>
+FASTNN_INLINE void fold_row(const T* row, const State* state, State* out, int64_t n) {
   for_vectors<State>(n, [&](int64_t i, int m) FASTNN_INLINED {
     const Vec<State> s = state ? load(state + i, m) : Vec<State>{};
-    Vec<State> v = First ? Vec<State>(P::template identity<State>) : load(out + i, m);
-    unroll<N>([&](auto k) FASTNN_INLINED { v = P::step(v, load_as<State>(row[k] + i, m), s); });
-    store(v, out + i, m);
+    const Vec<State> v = First ? Vec<State>(P::template identity<State>) : load(out + i, m);
+    store(P::step(v, load_as<State>(row + i, m), s), out + i, m);
   });
 }
 
-// Folds rows of n columns, `step` bytes apart, one after the other; V vectors of results stay in registers.
+// Folds rows of n columns, `step` bytes apart, one after the other; V vectors of results stay in registers. Fewer than
+// V vectors take the function for those.
 template <class P, int V, class T, class State>
 FASTNN_INLINE void fold_strip(const char* p, int64_t step, int64_t rows, const State* state, State* out, int64_t n) {
   constexpr int lanes = Vec<State>::lanes;
+  if constexpr (V > 1)
+    if (n <= (V - 1) * lanes) return fold_strip<P, V - 1, T>(p, step, rows, state, out, n);
   Vec<State> v[V], s[V];
   const auto each = [&](auto f) FASTNN_INLINED {
     unroll<V>([&](auto j) FASTNN_INLINED { f(j, j * lanes, j < V - 1 ? lanes : int(n - j * lanes)); });
@@ -127,48 +128,23 @@ FASTNN_INLINE void fold_strip(const char* p, int64_t step, int64_t rows, const S
   each([&](auto j, int at, int m) FASTNN_INLINED { store(v[j], out + at, m); });
 }
 
-// Rows [lo, hi) of n columns from p on, one after the other, a few at a time.
+// Rows [lo, hi) of n columns from p on, one after the other. Rows side by side would save loads and stores of results,
+// but what comes from memory comes best in its order: 8 rows took 1.7 times as long.
 template <class P, class T, class State>
 void fold_panel(const Reduction& r, const char* p, int64_t lo, int64_t hi, const State* state, State* out, int64_t n) {
-  T room[row_group][panel_bytes / sizeof(T)];
-  const T* row[row_group];
-  const auto take = [&](int64_t first, int rows) FASTNN_INLINED {
-    for (int k = 0; k < rows; k++) row[k] = dense(p + r.reduced.offset(first + k), r.stride, n, room[k]);
-  };
-  int64_t i = lo;
-  if (hi - lo >= row_group) {
-    take(i, row_group);
-    fold_group<P, row_group, true>(row, state, out, n);
-    i += row_group;
-  } else {
-    take(i, 1);
-    fold_group<P, 1, true>(row, state, out, n);
-    i++;
-  }
-  for (; i + row_group <= hi; i += row_group) {
-    take(i, row_group);
-    fold_group<P, row_group, false>(row, state, out, n);
-  }
-  if (i + row_group / 2 <= hi) {
-    take(i, row_group / 2);
-    fold_group<P, row_group / 2, false>(row, state, out, n);
-    i += row_group / 2;
-  }
-  for (; i < hi; i++) {
-    take(i, 1);
-    fold_group<P, 1, false>(row, state, out, n);
-  }
+  T room[panel_bytes / sizeof(T)];
+  const auto row = [&](int64_t i) FASTNN_INLINED { return dense(p + r.reduced.offset(i), r.stride, n, room); };
+  fold_row<P, true>(row(lo), state, out, n);
+  for (int64_t i = lo + 1; i < hi; i++) fold_row<P, false>(row(i), state, out, n);
 }
 
 // Rows [lo, hi) of n columns from p on.
-template <class P, int V = 1, class T, class State>
+template <class P, class T, class State>
 void columns_block(const Reduction& r, const char* p, int64_t lo, int64_t hi, const State* state, State* out,
                    int64_t n) {
   const bool plain = r.reduced.rank == 1 && r.stride == int64_t(sizeof(T));
-  if (plain && n <= V * Vec<State>::lanes)
-    fold_strip<P, V, T>(p + lo * r.reduced.stride[0], r.reduced.stride[0], hi - lo, state, out, n);
-  else if constexpr (V < strip_vectors)
-    columns_block<P, V + 1, T>(r, p, lo, hi, state, out, n);
+  if (plain && n <= strip_vectors * Vec<State>::lanes)
+    fold_strip<P, strip_vectors, T>(p + lo * r.reduced.stride[0], r.reduced.stride[0], hi - lo, state, out, n);
   else
     fold_panel<P, T>(r, p, lo, hi, state, out, n);
 }
@@ -183,9 +159,9 @@ void fold_columns(const Reduction& r, Context& x, const State* state, State* par
     for (int64_t item = lo; item < hi; item++) {
       const int64_t k = item / panels / each, b = item / panels % each, column = item % panels * panel;
       const int64_t first = b * column_block, end = first + column_block;
-      columns_block<P, 1, T>(r, r.base + r.kept.offset(k) + column * r.stride, first, end < r.rows ? end : r.rows,
-                             state ? state + k * r.inner + column : nullptr, to + (k * each + b) * r.inner + column,
-                             r.inner - column < panel ? r.inner - column : panel);
+      columns_block<P, T>(r, r.base + r.kept.offset(k) + column * r.stride, first, end < r.rows ? end : r.rows,
+                          state ? state + k * r.inner + column : nullptr, to + (k * each + b) * r.inner + column,
+                          r.inner - column < panel ? r.inner - column : panel);
     }
   });
   if (each == 1) return;

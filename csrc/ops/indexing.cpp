@@ -11,6 +11,16 @@ DType moved_as(DType t) {
   return t;
 }
 
+constexpr int64_t smallest_slab = 512;  // bytes
+
+void drop_first(View& v) {
+  v.rank--;
+  for (int i = 0; i < v.rank; i++) {
+    v.shape[i] = v.shape[i + 1];
+    v.stride[i] = v.stride[i + 1];
+  }
+}
+
 // x goes into y at `start` with `step` along each axis; the rest of y is `value`.
 void place(Call& c, const int64_t* start, const int64_t* step, double value) {
   const View &x = c.in(0), &y = c.out(0);
@@ -24,8 +34,16 @@ void place(Call& c, const int64_t* start, const int64_t* step, double value) {
     spot.shape[i] = x.shape[i];
     spot.stride[i] = y.stride[i] * step[i];
   }
-  const View* views[] = {&x, &spot};
-  collapse(c.loop, x.rank, x.shape, 2, views);
+  // Slabs along an axis that is left as it is, unless they are so small that walking them one by one takes longer.
+  const bool cut = x.rank > 1 && x.shape[0] == y.shape[0] && step[0] == 1 && y.stride[0] >= smallest_slab;
+  c.dim[1] = cut ? y.shape[0] : 1;
+  c.dim[2] = cut ? x.stride[0] : 0;
+  c.dim[3] = cut ? y.stride[0] : 0;
+  View part = x;
+  for (View* v : {&part, &spot})
+    if (cut) drop_first(*v);
+  const View* views[] = {&part, &spot};
+  collapse(c.loop, part.rank, part.shape, 2, views);
   c.number[1] = value;
   c.run = kernel(Kernel::place, x.dtype);
   c.cost = double(y.size());

@@ -25,11 +25,12 @@ def public_function(op: Op) -> Any:
     signature = ", ".join(n + (f"=d_{n}" if f"d_{n}" in defaults else "") for n in parameters)
     call, attributes = ", ".join(parameters), ", ".join(op.attributes)
     first = op.inputs[0]
+    rank = f"{first}[0].ndim" if first in op.lists else f"{first}.ndim"
     canonical = (
         f"""
         try:
-            {attributes}, = seen[{first}.ndim, {attributes}]
-        except (KeyError, TypeError, AttributeError):
+            {attributes}, = seen[{rank}, {attributes}]
+        except (LookupError, TypeError, AttributeError):
             {attributes}, = remember(op, seen, {first}, ({attributes},))"""
         if op.canonical
         else ""
@@ -71,6 +72,8 @@ def factory({", ".join([*GIVEN, *defaults])}):
 def remember(op: Op, seen: dict[Any, Any], first: Any, attributes: tuple[Any, ...]) -> tuple[Any, ...]:
     """Bring attributes into their one form and keep the answer for the next call."""
     form = op.form(first, *attributes)
+    if type(first) in (list, tuple) and first:
+        first = first[0]
     try:
         if len(seen) < 4096 and hasattr(first, "ndim"):
             seen[(first.ndim, *attributes)] = form
