@@ -12,7 +12,6 @@ PyObject *refused_error = nullptr, *bad_index_error = nullptr, *note_writes = nu
 namespace {
 
 constexpr int inline_views = 28;
-constexpr double unlocked_from = 10000;  // nanoseconds of work above which Python's lock is released
 
 // One array position; 0 where it is not an array, -1 never.
 bool array_at(Call& c, PyObject* o, int& used, int room, bool written) {

@@ -10,6 +10,9 @@ namespace fastnn {
 // ids of the arrays that own what was changed.
 extern PyObject *refused_error, *bad_index_error, *note_writes;
 
+// Estimated nanoseconds of work above which Python's lock is released.
+constexpr double unlocked_from = 10000;
+
 // Fill a Call from Python's positional arguments: 1 done; 0 declined; -1 a Python error is set.
 // c.views has room for `room` views of arguments. May throw Refused.
 int fill(Call& c, PyObject* const* args, Py_ssize_t n, int room);

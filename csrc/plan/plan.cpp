@@ -1,66 +1,52 @@
 #include "plan/plan.h"
 
-#include "runtime/parallel.h"
+#include <algorithm>
+#include <bit>
 
 namespace fastnn {
 
-Plan::~Plan() {
-  if (arena_) give_block(arena_);
-  if (scratch_) give_block(scratch_);
-}
-
 int Plan::add_slot(char* base) {
-  base_.push_back(base);
-  moving_slot_.push_back(false);
-  return int(base_.size()) - 1;
+  layout_.base.push_back(base);
+  layout_.moving.push_back(false);
+  return int(layout_.base.size()) - 1;
 }
 
-bool Plan::make_arena(size_t bytes) {
-  if (!bytes) return true;
-  arena_ = take_block(bytes);
-  base_[0] = arena_ ? arena_->data : nullptr;
-  return arena_ != nullptr;
-}
-
-Node& Plan::add_node(int views) {
-  Node& node = nodes_.emplace_back();
-  node.views.reset(new View[size_t(views)]);
-  node.call.views = node.views.get();
-  return node;
-}
-
-void Plan::tie(Node& node, const std::vector<Spot>& spots) {
-  const Call& c = node.call;
+void Plan::tie(const std::vector<Spot>& spots) {
+  const Call& c = layout_.nodes.back().call;
   for (size_t i = 0; i < spots.size(); i++) {
     if (spots[i].slot < 0) continue;
     size_t at = i;  // a planned copy has moved the original behind the outputs
     for (int k = 0; k < c.n_copies; k++)
       if (c.copy[k].to == i) at = c.copy[k].from;
-    ties_.push_back({&c.views[at], spots[i]});
+    layout_.ties.push_back({layout_.nodes.size() - 1, at, spots[i]});
   }
-  scratch_bytes_ = std::max(scratch_bytes_, c.scratch + c.copied);
+  layout_.scratch = std::max(layout_.scratch, c.scratch + c.copied);
   cost_ += c.cost;
 }
 
-bool Plan::finish() {
-  if (scratch_bytes_ && !(scratch_ = take_block(scratch_bytes_))) return false;
-  std::vector<Tie> moving;
-  for (const Tie& t : ties_) {
-    if (moving_slot_[size_t(t.spot.slot)])
-      moving.push_back(t);
-    else
-      t.view->data = base(t.spot.slot) + t.spot.offset;
+int Plan::take() {
+  unsigned busy = busy_.load(std::memory_order_relaxed);
+  int number;
+  do {
+    if (busy == all()) return -1;
+    number = std::countr_one(busy);
+  } while (!busy_.compare_exchange_weak(busy, busy | 1u << number, std::memory_order_acquire));
+  if (!frames_[number]) {
+    try {
+      frames_[number] = std::make_unique<Frame>(layout_);
+    } catch (...) {
+      give(number);
+      throw;
+    }
   }
-  ties_ = std::move(moving);
-  return true;
+  return number;
 }
 
-void Plan::bind() {
-  for (const Tie& t : ties_) t.view->data = base(t.spot.slot) + t.spot.offset;
+void Plan::give(int number) noexcept {
+  busy_.fetch_and(~(1u << number), std::memory_order_release);
+  busy_.notify_one();
 }
 
-int64_t Plan::run(size_t node) noexcept {
-  return execute(nodes_[node].call, scratch_ ? scratch_->data : nullptr, thread_pool());
-}
+void Plan::wait() const noexcept { busy_.wait(all(), std::memory_order_relaxed); }
 
 }  // namespace fastnn

@@ -1,73 +1,77 @@
-// Plan: Calls prepared once, run often. No Python in here; bindings/plan.cpp binds arguments and hands out results.
+// Plan: Calls prepared once, run often, by several threads at a time. No Python in here: bindings/ binds arguments and
+// hands out results.
 #pragma once
-#include <deque>
+#include <atomic>
 #include <memory>
-#include <mutex>
-#include <vector>
 
-#include "ops/op.h"
-#include "runtime/memory.h"
+#include "plan/frame.h"
 
 namespace fastnn {
 
-// Where an array of the plan lies: a slot whose base may change from call to call, and an offset. Slot 0 is the arena;
-// a negative slot has no memory.
-struct Spot {
-  int slot;
-  int64_t offset;
-};
-
-struct Node {
-  Call call;
-  std::unique_ptr<View[]> views;
-};
-
 class Plan {
  public:
-  Plan() : base_(1, nullptr), moving_slot_(1, false) {}
-  ~Plan();
-  Plan(const Plan&) = delete;
-  Plan& operator=(const Plan&) = delete;
+  static constexpr int most_frames = 4;
+
+  // While it is made:
 
   int add_slot(char* base);
-  void move_slot(int slot, char* base) { base_[size_t(slot)] = base; }  // then bind()
-  char* base(int slot) const { return base_[size_t(slot)]; }
-  void set_moving(int slot) { moving_slot_[size_t(slot)] = true; }
+  void set_moving(int slot) { layout_.moving[size_t(slot)] = true; }
+  void set_arena(size_t bytes) { layout_.arena = bytes; }
 
-  // Memory for produced arrays; false where there is none.
-  bool make_arena(size_t bytes);
+  // A node whose call the caller fills and prepares; then its views are tied to their spots. The reference holds until
+  // the next node.
+  Node& add_node(int views) { return layout_.nodes.emplace_back(views); }
+  void drop_node() { layout_.nodes.pop_back(); }
+  void tie(const std::vector<Spot>& spots);
 
-  // A node whose call the caller fills and prepares; then its views are tied to their spots.
-  Node& add_node(int views);
-  void drop_node() { nodes_.pop_back(); }
-  void tie(Node& node, const std::vector<Spot>& spots);
+  // Calls that write memory which all frames share take turns: they get one frame.
+  void take_turns() { frames_wanted_ = 1; }
 
-  // Scratch for the hungriest node, and fixed addresses put in; false where there is no memory.
-  bool finish();
+  // When it is called:
 
-  // Put the bases of moving slots into the views that lie there.
-  void bind();
+  // The number of a frame that no other call uses, made if need be (std::bad_alloc where there is no memory for it);
+  // -1 where as many as there may be are in use.
+  int take();
+  Frame& frame(int number) { return *frames_[number]; }
+  void give(int number) noexcept;
+  void wait() const noexcept;  // until one is given back
 
-  // Node by number: -1, or the position of a bad index.
-  int64_t run(size_t node) noexcept;
-
-  size_t size() const { return nodes_.size(); }
+  size_t size() const { return layout_.nodes.size(); }
   double cost() const { return cost_; }
-  std::mutex& mutex() { return mutex_; }
 
  private:
-  struct Tie {
-    View* view;
-    Spot spot;
-  };
-  std::deque<Node> nodes_;  // a Call holds addresses within itself: nodes may not move
-  std::vector<Tie> ties_;   // after finish(): of moving slots only
-  std::vector<char*> base_;
-  std::vector<bool> moving_slot_;
-  Block *arena_ = nullptr, *scratch_ = nullptr;
-  size_t scratch_bytes_ = 0;
+  unsigned all() const { return (1u << frames_wanted_) - 1; }
+
+  Layout layout_;
   double cost_ = 0;
-  std::mutex mutex_;  // a plan has one frame: one call at a time
+  int frames_wanted_ = most_frames;
+  std::unique_ptr<Frame> frames_[most_frames];
+  std::atomic<unsigned> busy_ = 0;  // bit i: frame i is in use, and its user alone may touch frames_[i]
+};
+
+// A frame in use, until the end of a scope.
+class Lease {
+ public:
+  explicit Lease(Plan& plan) : plan_(plan), number_(plan.take()) {}
+  ~Lease() {
+    if (*this) plan_.give(number_);
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  explicit operator bool() const { return number_ >= 0; }
+  int number() const { return number_; }
+  Frame& frame() const { return plan_.frame(number_); }
+  void wait() {
+    while (!*this) {
+      plan_.wait();
+      number_ = plan_.take();
+    }
+  }
+
+ private:
+  Plan& plan_;
+  int number_;
 };
 
 }  // namespace fastnn

@@ -14,7 +14,7 @@ from ..random import Draw
 from .fusion import fuse
 from .graph import Buffer, Graph
 from .hyper import Hyper
-from .python_plan import number_reader
+from .python_plan import reader
 from .recorder import Record, flat
 
 ALIGNMENT = 64
@@ -73,7 +73,7 @@ class CppPlan:
             self.plan.grad(leaf, grad)
         for group, key, value in graph.fixed:
             self.plan.fixed(group, key, value)
-        self.plan.finish(state.epoch, random.STATE, graph.draws)
+        self.plan.finish(state.epoch, random.STATE, graph.draws, graph.takes_turns)
         self.run = self.plan.runner()  # the returned arrays, or NotImplemented where this plan does not hold
 
     @staticmethod
@@ -112,11 +112,11 @@ class CppPlan:
             if letter not in "fiultn":
                 spots += [self.spot(x) for x in flat((a,))] if not isinstance(a, (int, float)) else [NUMBER]
         outs = [self.spot(o) if o is not None else NUMBER for o in record.outs]
-        if self.plan.add(record.name, list(record.args), spots, outs, list(record.outs), cells, draws):
+        if self.plan.add(record.name, list(record.args), spots, outs, list(record.outs), cells, draws) is not None:
             self.nodes.append(record)
 
     def call_back(self, index: int, record: Record) -> Any:
-        """A Python kernel as a node: its arrays lie over the plan's memory, made anew at each call."""
+        """A Python kernel as a node: its arrays lie over a frame's memory, made anew at each call."""
         pointer, kernel = self.plan.pointer, record.call_back
 
         def over(array: Any) -> Any:
@@ -125,29 +125,21 @@ class CppPlan:
             size, base = buffer.high - buffer.low, (buffer.offset if buffer.kind == "produced" else 0)
             inside = offset - base
 
-            def here() -> Any:
-                memory: Any = (ctypes.c_char * size).from_address(pointer(slot) + base)
+            def here(frame: int) -> Any:
+                memory: Any = (ctypes.c_char * size).from_address(pointer(frame, slot) + base)
                 return np.ndarray(array.shape, array.dtype, memory, inside, array.strides)
 
             return here
 
-        def reader(a: Any) -> Any:
-            if type(a) is np.ndarray:
-                return over(a)
-            if type(a) is list:
-                parts = [reader(x) for x in a]
-                return lambda: [p() for p in parts]
-            return number_reader(a, self.graph)
-
-        readers = [reader(a) for a in record.args]
+        readers = [reader(a, over, self.graph) for a in record.args]
         # An output in memory that another record made is a view of it, and there already.
         mine = [o is not None and self.graph.where(o)[0].born == index for o in record.outs]
         writers = [over(o) if w else None for o, w in zip(record.outs, mine, strict=True)]
 
-        def run() -> None:
-            out = kernel(*[r() for r in readers])
+        def run(frame: int) -> None:
+            out = kernel(*[r(frame) for r in readers])
             for w, value in zip(writers, out if type(out) is tuple else (out,), strict=False):
                 if w is not None:
-                    w()[...] = value
+                    w(frame)[...] = value
 
         return run

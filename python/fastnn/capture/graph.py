@@ -52,6 +52,11 @@ class Graph:
     lows: list[int] = field(default_factory=list)
     nodes: list[tuple[int, Record]] = field(default_factory=list)  # for the compiled core, see fusion.py
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether calls of several threads have to, since they write memory that they share."""
+        return bool(self.changed or self.grads or self.draws)
+
     def place(self, kind: str, array: Any, **options: Any) -> Buffer:
         """A new buffer for the memory of `array`."""
         low, high = bounds(array)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,8 @@ from ..random import Draw
 from .graph import Buffer, Graph, bounds
 from .hyper import Hyper
 
+Reader = Callable[[Any], Any]  # of a frame: the memory of one call
+
 
 class PythonPlan:
     """A plan of Python kernels."""
@@ -24,7 +28,8 @@ class PythonPlan:
         self.graph = graph
         self.wanted = [(a.shape, a.dtype, a.strides) for a in graph.arguments]
         self.number = {id(b): i for i, b in enumerate(graph.buffers)}
-        self.memory = [b.array if b.kind == "persistent" else None for b in graph.buffers]
+        self.memory = [b.array if b.kind == "persistent" else None for b in graph.buffers]  # the rest: at each call
+        self.turn = threading.Lock() if graph.takes_turns else contextlib.nullcontext()
         self.steps = []
         for i, r in enumerate(graph.records):
             kernels = (
@@ -36,47 +41,46 @@ class PythonPlan:
                 buffer = graph.where(o)[0] if o is not None else None
                 if buffer is not None and buffer.born == i:
                     writes.append((j, self.number[id(buffer)]))
-            self.steps.append((kernel, [self.reader(a) for a in r.args], writes))
-        self.grads = [(t, g, None if g is None else self.reader(g.array)) for t, g in graph.grads]
+            self.steps.append((kernel, [reader(a, self.over, graph) for a in r.args], writes))
+        self.grads = [(t, g, None if g is None else self.over(g.array)) for t, g in graph.grads]
         self.argument_slots = [self.number[id(graph.where(a)[0])] for a in graph.arguments]
         self.result_slots = [self.number[id(b)] for b in graph.returned]
 
-    def reader(self, a: Any) -> Callable[[], Any]:
-        """A function that gives an argument of a record anew."""
-        memory = self.memory
-        if type(a) is list:
-            parts = [self.reader(x) for x in a]
-            return lambda: [p() for p in parts]
-        if type(a) is not np.ndarray:
-            return number_reader(a, self.graph)
-        buffer, offset = self.graph.where(a)
+    def over(self, array: Any) -> Reader:
+        """A function that gives a recorded array anew, out of a call's memory."""
+        buffer, offset = self.graph.where(array)
         n = self.number[id(buffer)]
-        if is_all_of(a, buffer) and offset == 0:
-            return lambda: memory[n]
-        shape, dtype, strides = a.shape, a.dtype, a.strides
-        return lambda: view_in(memory[n], shape, dtype, offset, strides)
+        if is_all_of(array, buffer) and offset == 0:
+            return lambda memory: memory[n]
+        shape, dtype, strides = array.shape, array.dtype, array.strides
+        return lambda memory: view_in(memory[n], shape, dtype, offset, strides)
 
     def run(self, *args: Any) -> Any:
         """The returned arrays, or NotImplemented where the arguments or the world are other ones."""
+        with self.turn:
+            return self.replay(args)
+
+    def replay(self, args: tuple[Any, ...]) -> Any:
+        """`run`, by one thread at a time where the plan wants it."""
         if self.epoch != int(state.epoch) or len(args) != len(self.wanted):
             return NotImplemented
         if any(bool(group[key]) != value for group, key, value in self.graph.fixed):
             return NotImplemented
-        memory = self.memory
+        memory = list(self.memory)  # of this call alone
         for a, want, slot in zip(args, self.wanted, self.argument_slots, strict=True):
             array = a.array if isinstance(a, Tensor) else a
             if type(array) is not np.ndarray or (array.shape, array.dtype, array.strides) != want:
                 return NotImplemented
             memory[slot] = array
         for kernel, readers, writes in self.steps:
-            out = kernel(*[r() for r in readers])
+            out = kernel(*[r(memory) for r in readers])
             for j, n in writes:
                 memory[n] = out[j] if type(out) is tuple else out
         with random.lock:
             random.STATE[1] += np.uint64(self.graph.draws)
-        for leaf, grad, reader in self.grads:
-            if reader is not None:  # the plan's own Tensor each time, as in compiled plans
-                grad.array[...] = reader()
+        for leaf, grad, made in self.grads:
+            if made is not None:  # the plan's own Tensor each time, as in compiled plans
+                grad.array[...] = made(memory)
             leaf.grad = grad
         return tuple(memory[n] for n in self.result_slots)
 
@@ -85,15 +89,23 @@ class PythonPlan:
         return 0, []
 
 
-def number_reader(a: Any, graph: Graph) -> Callable[[], Any]:
-    """A function that gives an argument that is no array: a hyperparameter or a random offset as it is now."""
+def reader(a: Any, over: Callable[[Any], Reader], graph: Graph) -> Reader:
+    """A function that gives an argument of a record anew; `over` makes it for an array.
+
+    What is no array is a hyperparameter or a random offset as it is now, or always the same.
+    """
+    if type(a) is np.ndarray:
+        return over(a)
+    if type(a) is list:
+        parts = [reader(x, over, graph) for x in a]
+        return lambda frame: [p(frame) for p in parts]
     if type(a) is Hyper:
         group, key, item = a.group, a.key, a.item
-        return lambda: float(group[key] if item < 0 else group[key][item])
+        return lambda _: float(group[key] if item < 0 else group[key][item])
     if type(a) is Draw:
         ahead = int(a) - graph.entry_offset
-        return lambda: int(random.STATE[1]) + ahead
-    return lambda: a
+        return lambda _: int(random.STATE[1]) + ahead
+    return lambda _: a
 
 
 def is_all_of(a: Any, buffer: Buffer) -> bool:
