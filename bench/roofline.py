@@ -11,16 +11,19 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 import fastnn
 from fastnn._backends import cpp
 from work import Array, Column, OpWork, Yardstick
 
 SIZES = (1 << 14, 1 << 18, 1 << 21, 1 << 24, 1 << 28)  # bytes of an array: in L1, in L2, around it, beyond, in memory
-ROUNDS = 15
+TURN = 0.002  # seconds: shorter than the slices of a processor that other programs want, too
 ITERATIONS = 5000  # of the loop of multiply-adds: about 20 us
 
 
@@ -64,19 +67,24 @@ def human(size: int) -> str:
     return f"{size} GB"
 
 
-def rate(work: list[Callable[[], Any]], amount: float, seconds: float) -> float:
-    """The best `amount` per nanosecond, over some rounds, of functions that run at once in threads of their own."""
-    times = max(1, round(seconds / ROUNDS / max(once(work[0], 1), 1e-9)))
-    with ThreadPoolExecutor(len(work)) as pool:
-        rates = []
-        for _ in range(ROUNDS):
-            begin = time.perf_counter()
-            list(pool.map(lambda f: once(f, times), work))
-            rates.append(len(work) * times * amount / (time.perf_counter() - begin) / 1e9)
-    return max(rates)
+class Probe:
+    """Functions that run at once, each in a thread of its own; a call of each does `amount` of work."""
+
+    def __init__(self, calls: list[Callable[[], Any]], amount: float) -> None:
+        self.calls, self.amount = calls, amount
+        self.best = self.spent = 0.0  # amount per nanosecond; seconds
+        self.times = max(1, round(TURN / min(repeated(calls[0], 1) for _ in range(3))))
+
+    def turn(self, pool: ThreadPoolExecutor) -> None:
+        """Run for about `TURN`, and remember the best turn."""
+        begin = time.perf_counter()
+        list(pool.map(lambda call: repeated(call, self.times), self.calls))
+        seconds = time.perf_counter() - begin
+        self.spent += seconds
+        self.best = max(self.best, len(self.calls) * self.times * self.amount / seconds / 1e9)
 
 
-def once(function: Callable[[], Any], times: int) -> float:
+def repeated(function: Callable[[], Any], times: int) -> float:
     """Seconds for so many calls."""
     begin = time.perf_counter()
     for _ in range(times):
@@ -84,31 +92,37 @@ def once(function: Callable[[], Any], times: int) -> float:
     return time.perf_counter() - begin
 
 
-def fma(threads: int, double: bool, seconds: float) -> float | None:
-    """GFLOP/s of the active instruction set's loop."""
+def fma(threads: int, double: bool) -> Probe | None:
+    """Flops of the active instruction set's loop."""
     if cpp.core is None:
         return None
     flops, _ = cpp.core.probe_fma(1, double)
     rounds = 50_000
-    return rate([lambda: cpp.core.probe_fma(rounds, double)] * threads, rounds * flops, seconds)
+    return Probe([lambda: cpp.core.probe_fma(rounds, double)] * threads, rounds * flops)
 
 
-def repeated_copy(size: int) -> tuple[Callable[[], Any], int]:
-    """Copies half of `size` bytes to the other half, over and over; how often."""
-    times = max(1, (1 << 22) // size)
-    a = np.ones(size // 8, np.float32)
-    over = (times, len(a)), (0, a.itemsize)  # rows that all lie in one place, so that a call's own cost does not count
-    source, target = (np.lib.stride_tricks.as_strided(x, *over) for x in (a, np.ones_like(a)))
-    return lambda: np.copyto(target, source), times
+def copies_and_sums(threads: int, size: int) -> tuple[Probe, Probe]:
+    """Bytes touched by copies from half of `size` bytes to the other half, and by sums over all of them.
+
+    One call does many, so that its own cost does not count. Each copy begins a cache line after the one before: NumPy
+    takes the axis with the smallest step of the target for the inner loop, and with a step of 0 that is not the row.
+    """
+    times, n, line = max(1, (1 << 22) // size), size // 4, 16
+    total = fastnn.ops.sum if fastnn.backend() == "cpp" else np.add.reduce
+    copies: list[Callable[[], Any]] = []
+    sums: list[Callable[[], Any]] = []
+    for _ in range(threads):
+        memory = np.ones(n + line * (times + 1), np.float32)
+        memory = memory[-memory.ctypes.data % 64 // memory.itemsize :]  # loads that cross lines are slower
+        source, target = rows(memory, n // 2, times, 0), rows(memory[n // 2 :], n // 2, times, line)
+        copies.append(partial(np.copyto, target, source))
+        sums.append(partial(total, rows(memory, n, times, 0), 1))
+    return Probe(copies, size * times), Probe(sums, size * times)
 
 
-def one_sum(a: Array) -> Callable[[], Any]:
-    """Reads an array once."""
-    if fastnn.backend() == "cpp":
-        total = fastnn.ops.sum
-        return lambda: total(a)
-    flat = a.reshape(-1)
-    return lambda: np.dot(flat, flat)
+def rows(memory: Array, n: int, times: int, step: int) -> Array:
+    """So many rows of n numbers, each `step` numbers after the one before."""
+    return as_strided(memory, (times, n), (step * memory.itemsize, memory.itemsize))
 
 
 def multiplying() -> Yardstick | None:
@@ -127,21 +141,24 @@ def copying(source: Array, target: Array) -> Yardstick:
 def summing(a: Array) -> Yardstick:
     """A sum over an array as it lies in memory."""
     dense = a if a.flags.c_contiguous else a.T
-    column = OpWork("sum", [dense], {}).on("cpp") if cpp.core else Column("", one_sum(dense))
+    flat = dense.reshape(-1)
+    column = OpWork("sum", [dense], {}).on("cpp") if cpp.core else Column("", lambda: np.dot(flat, flat))
     column.name = "sum"
     return Yardstick(column, moved=dense.nbytes)
 
 
 def measure(threads: int = 1, seconds: float = 0.1) -> Roof:
-    """The roof for so many threads; `seconds` go into each of its figures."""
-    largest = SIZES[-1] if seconds >= 0.05 else SIZES[-2]
-    sizes = [s for s in SIZES if s <= largest]
-    copies, reads = {}, {}
-    for s in sizes:
-        made = [repeated_copy(s) for _ in range(threads)]
-        copies[s * threads] = rate([call for call, _ in made], s * made[0][1], seconds)
-        reads[s * threads] = rate([one_sum(np.ones(s // 4, np.float32)) for _ in range(threads)], s, seconds)
-    return Roof(fma(threads, False, seconds), fma(threads, True, seconds), copies, reads)
+    """The roof for so many threads; `seconds` go into each of its figures, which are measured in turns."""
+    sizes = SIZES if seconds >= 0.05 else SIZES[:-1]
+    peaks = [fma(threads, double) for double in (False, True)]
+    by_size = {size * threads: copies_and_sums(threads, size) for size in sizes}
+    probes = [p for p in (*peaks, *chain.from_iterable(by_size.values())) if p]
+    with ThreadPoolExecutor(threads) as pool:
+        while waiting := [p for p in probes if p.spent < seconds]:
+            for probe in waiting:
+                probe.turn(pool)
+    copy, read = ({size: pair[i].best for size, pair in by_size.items()} for i in (0, 1))
+    return Roof(*(p and p.best for p in peaks), copy, read)
 
 
 if __name__ == "__main__":
