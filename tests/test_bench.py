@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
+import multiprocessing
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ import pytest
 import baseline
 import cases
 import fastnn
-import figures
 import ops_vs_numpy
-import page
+import peers
+import roofline
 import runner
 from fastnn._registry import OPS
+from parts import AdamWork, LossWork, Product, Warm
+from peers import numpy_skylakex
 from report import human
 from roofline import Roof
-from work import BY_HAND, Column, GradientWork, Net, OpWork, StepWork
+from work import BY_HAND, Column, GradientWork, Net, OpWork, StepWork, Work, Yardstick
 
 BENCH = Path(__file__).parent.parent / "bench"
 SMALL = [Net((7, 6, 5), 4, "sgd"), Net((7, 6, 6, 5), 3, "adam"), Net((7, 6, 5), 1, "adam", "sigmoid")]
@@ -55,6 +58,79 @@ def test_steps_pass_their_check(net: Net, captured: bool, target: str) -> None:
     work.check(work.by_hand())
     column = work.own()
     work.check(column)
+
+
+def parts() -> list[Work]:
+    """Small ones of every kind."""
+    a, b = cases.matrices("NN", 6, 5, 4)
+    products = [cases.matrices(form, 6, 5, 4) for form in ("NN", "NT", "TN")] + [
+        [a, b[:, 0]],
+        [a.T, a[:, 0]],
+        [a[0], b],
+    ]
+    warm = [Warm(name, 50, 2) for name in cases.VECTOR]
+    modes = (False, True)
+    return [
+        *(Product(*ab) for ab in products),
+        *warm,
+        *(LossWork(5, 7, captured) for captured in modes),
+        *(AdamWork(3, 5, captured) for captured in modes),
+    ]
+
+
+def test_parts_pass_their_check(target: str) -> None:
+    for work in parts():
+        by_hand, own = work.by_hand(), work.own()
+        for column in (by_hand, own):
+            if column is not None:
+                work.check(column)
+        wrong = Column("wrong", own.call, lambda result, read=own.read: [np.asarray(a) + 0.1 for a in read(result)])
+        with pytest.raises(AssertionError, match="wrong"):
+            work.check(wrong)
+
+
+@pytest.mark.parametrize("name", ["torch", "torch_unfused", "jax", "onnxruntime", "sklearn"])
+def test_peers_pass_the_check(name: str) -> None:
+    pytest.importorskip({"torch_unfused": "torch"}.get(name, name))
+    (peer,) = peers.installed([name], 1)
+    net = Net((7, 6, 5), 4, "sgd")
+    served = 0
+    for work in [*parts(), StepWork(net, False), StepWork(net, True), cases.InferenceWork(net, True)]:
+        column = peer.column(work)
+        if column is not None:
+            work.check(column)
+            served += 1
+    assert served >= 2
+
+
+def test_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other side of the line does the work that this side describes; here it is a thread."""
+    here, there = multiprocessing.Pipe()
+    other = threading.Thread(target=numpy_skylakex.serve, args=(there,))
+    other.start()
+    monkeypatch.setattr(numpy_skylakex, "line", lambda: here)
+    for work in (Product(*cases.matrices("NT", 6, 5, 4)), StepWork(SMALL[0], False)):
+        column = numpy_skylakex.column(work)
+        assert column is not None
+        work.check(column)
+        assert column.seconds(2) > 0
+    assert numpy_skylakex.column(LossWork(5, 7, False)) is None
+    here.close()
+    other.join()
+
+
+def test_yardsticks(target: str) -> None:
+    work = Product(*cases.matrices("NN", 64, 64, 64))
+    assert work.flops == 2 * 64**3
+    yardstick = Yardstick(Column("FMA", lambda: None), flops=2.0 * work.flops)
+    assert yardstick.share(work, 1.0, 1.0) == 0.5
+    assert yardstick.share(work, 2.0, 1.0) == 0.25
+    adam = AdamWork(1, 10, False)
+    assert adam.yardstick().share(adam, 1.0, 1.0) == pytest.approx(28 / 16)
+    matrix = np.ones((4, 3), np.float32).T
+    summing = roofline.summing(matrix)
+    assert summing.moved == matrix.nbytes
+    assert np.ravel(summing.column.call())[0] == 12
 
 
 def test_columns_keep_their_plans() -> None:
@@ -127,9 +203,11 @@ def run(script: str, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_runner(tmp_path: Path) -> None:
-    file = tmp_path / "bench.json"
-    done = run("runner.py", "--quick", "--seconds", "0.001", "--only", "64x64x64|tanh|64-32-32-10", "--json", str(file))
+    file, html = tmp_path / "bench.json", tmp_path / "bench.html"
+    workloads = ["--quick", "--seconds", "0.001", "--only", "64x64x64|tanh|64-32-32-10"]
+    done = run("runner.py", *workloads, "--json", str(file), "--html", str(html))
     assert done.returncode == 0, done.stderr
+    assert "64-32-32-10 b32 SGD" in html.read_text(encoding="utf-8")
     report = json.loads(file.read_text(encoding="utf-8"))
     assert set(report) == {"machine", "roof", "rows"}
     assert {"processor", "ISA", "threads", "BLAS", "versions"} <= set(report["machine"])
@@ -149,7 +227,8 @@ def test_runner(tmp_path: Path) -> None:
 
 def test_runner_refuses() -> None:
     wrong = [("--only", "no such thing"), ("--only", "("), ("--threads", "0"), ("--backends", "x"), ("--peers", "x")]
-    for arguments in [*wrong, ("--json", "no/such/folder/file")]:
+    wrong += [("--json", "no/such/folder/file"), ("--html", "no/such/folder/file"), ("--quick", "--full")]
+    for arguments in wrong:
         with pytest.raises(SystemExit) as error:
             runner.main(arguments)
         assert error.value.code == 2
@@ -166,63 +245,3 @@ def test_suites_run() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "benchmark 'gemm: matmul NN 64x64x64'" in done.stdout
     assert f"{1 + len(fastnn.backends())} passed" in done.stdout
-
-
-def made_up() -> dict[str, Any]:
-    """Results that nobody measured, of all kinds of rows."""
-    names = [f"{c.kind} {c.name}" for kind in cases.PAGE for c in cases.cases(kind, cases.FULL)]
-    rows = []
-    for name in names:
-        kind, _, rest = name.partition(" ")
-        seconds = {"cpp": 1e-3, "torch": 2e-3, BY_HAND: 3e-3}
-        row = {
-            "kind": kind,
-            "name": rest,
-            "seconds": seconds,
-            "flops": 1e6,
-            "share": 0.9,
-            "yardstick": {},
-            "roof": 90.0,
-        }
-        rows.append({**row, "fastest": "cpp", "gflops": 1.0, "gbytes": 1.0, "ratio": {}, "baseline": None})
-    about = {
-        "processor": "p",
-        "ISA": "avx2",
-        "threads": 1,
-        "BLAS": "b",
-        "versions": {"fastnn": "0"},
-        "backends": ["cpp"],
-    }
-    roof = {"float32": 100.0, "float64": 50.0, "copy": {"1024": 10.0}, "read": {"1024": 20.0}}
-    return {"machine": about, "roof": roof, "rows": rows}
-
-
-def test_page_of_results(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    report = made_up()
-    report["figures"] = [
-        {"what": "a figure", "asked": 2.0, "sign": ">=", "measured": 3.0, "unit": "x", "met": True, "name": "n"}
-    ]
-    target = tmp_path / "performance.md"
-    target.write_text(page.DOCS.read_text(encoding="utf-8"), encoding="utf-8")
-    page.write(json.loads(json.dumps(report)), target)
-    page.write(json.loads(json.dumps(report)), target)  # once more changes nothing
-    text = target.read_text(encoding="utf-8")
-    assert "| a figure | >= 2x | 3x | yes |" in text
-    for section in page.sections(report):
-        assert f"<!-- {section.name} -->" in text, "docs/performance.md has a place for every section"
-    for picture in (tmp_path / "pictures").glob("*.svg"):
-        assert picture.name in text
-    whole = page.page(report)
-    assert whole.startswith("<!doctype html>")
-    assert "a figure" in whole
-    assert "http" not in whole.replace("http://www.w3.org", "")  # it needs nothing else
-
-
-def test_figures_match_workloads() -> None:
-    """Every figure that is measured on workloads has some."""
-    names = [f"{c.kind} {c.name}" for kind in cases.PAGE for c in cases.cases(kind, cases.FULL)]
-    for figure in figures.FIGURES:
-        if figure.cases != "^$":
-            assert any(re.search(figure.cases, name) for name in names), figure.name
-    assert len({f.name for f in figures.FIGURES}) == len(figures.FIGURES)

@@ -5,6 +5,7 @@ OpenBLAS chooses once, when it is loaded, so this NumPy lives in a process of it
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -86,19 +87,20 @@ def ask(*message: Any) -> Any:
 
 
 def serve(there: Any) -> None:
-    """The other process: one column at a time."""
+    """The other process: one column at a time, until this one ends."""
     column, result = Column("", lambda: None), None
-    while True:
-        match there.recv():
-            case ("core",):
-                there.send(_blas.core())
-            case ("make", made):
-                column = made()
-                there.send(None)
-            case ("call",):
-                result = column.call()
-                there.send(result)
-            case ("read",):
-                there.send([np.asarray(a) for a in column.read(result)])
-            case ("seconds", calls):
-                there.send(column.seconds(calls))
+    with contextlib.suppress(EOFError):
+        while True:
+            match there.recv():
+                case ("core",):
+                    there.send(_blas.core())
+                case ("make", made):
+                    column = made()
+                    there.send(None)
+                case ("call",):
+                    result = column.call()
+                    there.send(result)
+                case ("read",):
+                    there.send([np.asarray(a) for a in column.read(result)])
+                case ("seconds", calls):
+                    there.send(column.seconds(calls))
