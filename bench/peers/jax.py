@@ -53,6 +53,7 @@ def version() -> str:
 def use(threads: int) -> None:
     """JAX takes as many threads as there are processors to run on, when it starts."""
     jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_cpu_enable_async_dispatch", False)  # handing a step of 40 us to a thread adds 14
 
 
 def function(name: str) -> Callable[..., Any] | None:
