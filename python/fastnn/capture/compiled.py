@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .._engine import mode
-from .._registry import BACKENDS, CPP, BadIndex, state
+from .._registry import BACKENDS, CPP, state
 from .._tensor import Tensor, make
-from .._writes import root, wrote, wrote_ids
-from .check import World, compare
-from .graph import Graph, bounds, build, produced_whole, same_world
-from .recorder import CaptureError, Recorder, user_line
+from .._writes import wrote
+from .call import Given, Tree, exact_copy, refuse_gradients
+from .entry import MISSED, CheckedEntry, Entry
+from .graph import Graph, build, produced_whole, same_world
+from .recorder import CaptureError, Recorder
 
 MOST_PLANS = 8
-MISSED = NotImplemented
 
 
 def compile(function: Any = None, *, check: bool = False) -> Any:
@@ -283,202 +282,6 @@ class Compiled:
                 for r in entry.graph.records
             ]
         return "\n".join(lines)
-
-
-class Given:
-    """A call's arguments, told apart: arrays, bound at each call, and values, which belong to the signature."""
-
-    def __init__(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        self.count, self.names = len(args), tuple(keywords)
-        self.arrays: list[Any] = []
-        self.places: list[int] = []
-        self.values: list[Any] = []
-        for i, a in enumerate((*args, *keywords.values())):
-            if isinstance(a, Tensor) or type(a) is np.ndarray:
-                self.arrays.append(a.array if isinstance(a, Tensor) else a)
-                self.places.append(i)
-                self.values.append(None)
-            else:
-                try:
-                    hash(a)
-                except TypeError:
-                    raise TypeError(
-                        f"compile: argument {i} wants an array, a Tensor or a hashable value; got {type(a).__name__}"
-                    ) from None
-                self.values.append(a)
-        self.key = (self.count, self.names, *self.kinds())
-
-    def kinds(self) -> list[Any]:
-        """What the signature holds of each argument."""
-        kinds: list[Any] = [(type(v), v) for v in self.values]
-        for i, a in zip(self.places, self.arrays, strict=True):
-            kinds[i] = (a.shape, a.dtype, a.strides)
-        return kinds
-
-    def call(self, function: Callable[..., Any], tensors: list[Tensor]) -> Any:
-        """Call the function with these Tensors for the arrays."""
-        values = list(self.values)
-        for i, t in zip(self.places, tensors, strict=True):
-            values[i] = t
-        return function(*values[: self.count], **dict(zip(self.names, values[self.count :], strict=True)))
-
-
-class Tree:
-    """The structure of a result: a Tensor, or Tensors and values in tuples, lists and dicts."""
-
-    def __init__(self, result: Any) -> None:
-        self.tensors: list[Tensor] = []
-        self.shape = self.take(result)
-
-    def take(self, x: Any) -> Any:
-        """Put Tensors aside, leaving their numbers."""
-        if isinstance(x, Tensor):
-            self.tensors.append(x)
-            return Leaf(len(self.tensors) - 1)
-        if type(x) in (tuple, list):
-            return type(x)(self.take(i) for i in x)
-        if type(x) is dict:
-            return {k: self.take(v) for k, v in x.items()}
-        return x
-
-    def fill(self, arrays: Any) -> Any:
-        """The structure with fresh, detached Tensors."""
-        return self.put(self.shape, [make(a, None, 0) for a in arrays])
-
-    def put(self, x: Any, tensors: list[Tensor]) -> Any:
-        """Undo `take`."""
-        if type(x) is Leaf:
-            return tensors[x.number]
-        if type(x) in (tuple, list):
-            return type(x)(self.put(i, tensors) for i in x)
-        if type(x) is dict:
-            return {k: self.put(v, tensors) for k, v in x.items()}
-        return x
-
-
-class Leaf:
-    """The place of a Tensor in a Tree."""
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
-class Entry:
-    """One plan and what it holds for."""
-
-    def __init__(self, compiled: Compiled, graph: Graph, backend: int, given: Given, tree: Tree) -> None:
-        from .cpp_plan import CppPlan
-        from .python_plan import PythonPlan
-
-        self.compiled, self.graph, self.backend, self.given, self.tree = compiled, graph, backend, given, tree
-        self.epoch = int(state.epoch)
-        self.plan = CppPlan(graph) if backend == CPP and CppPlan.can(graph) else PythonPlan(graph, backend)
-        self.run = self.plan.run
-        self.nodes = getattr(self.plan, "nodes", graph.records)
-        self.watched = [(leaf, g is not None) for leaf, g in graph.read_grads]
-        self.only_arrays = not given.names and len(given.places) == given.count
-        self.single = type(tree.shape) is Leaf
-        self.changed = tuple(id(root(b.array)) for b in graph.changed if b.kind != "argument")
-        self.changed_arguments = [b.index for b in graph.changed if b.kind == "argument"]
-
-    def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        """Replay, or NotImplemented where this plan does not hold."""
-        if not self.only_arrays or keywords:
-            given = Given(args, keywords)
-            if given.key != self.given.key:
-                return MISSED
-            args = tuple(given.arrays)
-        if self.watched:
-            if any((leaf.grad is not None) != there for leaf, there in self.watched):
-                return MISSED
-            args += tuple(leaf.grad.array for leaf, there in self.watched if there)
-        out = None
-        try:
-            out = self.run(*args)
-        except BadIndex as why:
-            raise self.bad_index(why) from None
-        finally:
-            if out is not MISSED:  # one that fails may have written, too
-                self.note_writes(args)
-        if out is MISSED:
-            return MISSED
-        return make(out[0], None, 0) if self.single else self.tree.fill(out)
-
-    def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, Any]:
-        """Replay over batches of rows (see `Compiled.run_epoch`): how many steps were done, 0 where it cannot."""
-        plain = self.only_arrays and not self.watched and not self.changed_arguments
-        if not plain or self.graph.arguments[0].shape[:1] != (batch,):
-            return 0, None
-        steps = -1
-        try:
-            steps, found = self.plan.run_rows(data, order, at, batch)
-        except BadIndex as why:
-            raise self.bad_index(why) from None
-        finally:
-            if steps:  # one that fails may have written, too
-                self.note_writes(())
-        return steps, self.tree.fill(found) if steps else None
-
-    def note_writes(self, args: tuple[Any, ...]) -> None:
-        """Note what a replay changed in place, as eager calls do."""
-        if self.changed:
-            wrote_ids(self.changed)
-        for i in self.changed_arguments:
-            wrote(args[i].array if isinstance(args[i], Tensor) else args[i])
-
-    def bad_index(self, why: BadIndex) -> Exception:
-        """The op's words for an index out of range, found by a node."""
-        position, node = why.args
-        error: IndexError = self.nodes[node].op.bad_index(position)
-        return error
-
-
-class CheckedEntry(Entry):
-    """A plan whose replays are compared with eager runs of the same calls."""
-
-    def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        """Replay, take it back, run eagerly; CaptureError where the two differ."""
-        given = Given(args, keywords)
-        with self.compiled.lock:
-            world = World(self.graph, given.arrays)
-            try:
-                out = super().call(args, keywords)
-            except Exception as why:
-                world.restore()
-                self.compiled.trace(given)  # raises the same
-                raise CaptureError(f"check: the replay raised {why!r}, the eager call did not") from why
-            if out is MISSED:
-                return MISSED
-            replayed = world.outcome([t.array for t in Tree(out).tensors])
-            world.restore()
-            _, graph, _, results = self.compiled.trace(given)
-            compare(self.graph, graph, replayed, world.outcome(results))
-        return out
-
-    def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, Any]:
-        """Nothing: each step is an ordinary call, to be compared."""
-        return 0, None
-
-
-def refuse_gradients(args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-    """Refuse arguments whose ``.grad`` the function may want to fill: a plan sees their memory alone."""
-    for name, a in (*enumerate(args), *keywords.items()) if mode.enabled else ():
-        if isinstance(a, Tensor) and a.requires:
-            raise CaptureError(
-                f"{user_line()}: argument {name} requires grad, and a captured function gives its arguments none; "
-                "give it argument.detach(), or let the function use the Tensor without being given it"
-            )
-
-
-def exact_copy(array: Any) -> Any:
-    """A copy with the same strides, so that what is recorded on it holds for the original."""
-    low, high = bounds(array)
-    memory = np.empty(high - low, np.uint8)
-    copy = np.ndarray(array.shape, array.dtype, memory.data, array.ctypes.data - low, array.strides)
-    copy[...] = array
-    return copy
 
 
 __all__ = ["CaptureError", "Compiled", "compile"]

@@ -1,0 +1,114 @@
+"""One plan of a compiled function, and what it holds for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._registry import CPP, BadIndex, state
+from .._tensor import Tensor, make
+from .._writes import root, wrote, wrote_ids
+from .call import Given, Leaf, Tree
+from .check import World, compare
+from .cpp_plan import CppPlan
+from .graph import Graph
+from .python_plan import PythonPlan
+from .recorder import CaptureError
+
+if TYPE_CHECKING:
+    from .compiled import Compiled
+
+MISSED = NotImplemented
+
+
+class Entry:
+    """One plan and what it holds for."""
+
+    def __init__(self, compiled: Compiled, graph: Graph, backend: int, given: Given, tree: Tree) -> None:
+        self.compiled, self.graph, self.backend, self.given, self.tree = compiled, graph, backend, given, tree
+        self.epoch = int(state.epoch)
+        self.plan = CppPlan(graph) if backend == CPP and CppPlan.can(graph) else PythonPlan(graph, backend)
+        self.run = self.plan.run
+        self.nodes = getattr(self.plan, "nodes", graph.records)
+        self.watched = [(leaf, g is not None) for leaf, g in graph.read_grads]
+        self.only_arrays = not given.names and len(given.places) == given.count
+        self.single = type(tree.shape) is Leaf
+        self.changed = tuple(id(root(b.array)) for b in graph.changed if b.kind != "argument")
+        self.changed_arguments = [b.index for b in graph.changed if b.kind == "argument"]
+
+    def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Replay, or NotImplemented where this plan does not hold."""
+        if not self.only_arrays or keywords:
+            given = Given(args, keywords)
+            if given.key != self.given.key:
+                return MISSED
+            args = tuple(given.arrays)
+        if self.watched:
+            if any((leaf.grad is not None) != there for leaf, there in self.watched):
+                return MISSED
+            args += tuple(leaf.grad.array for leaf, there in self.watched if there)
+        out = None
+        try:
+            out = self.run(*args)
+        except BadIndex as why:
+            raise self.bad_index(why) from None
+        finally:
+            if out is not MISSED:  # one that fails may have written, too
+                self.note_writes(args)
+        if out is MISSED:
+            return MISSED
+        return make(out[0], None, 0) if self.single else self.tree.fill(out)
+
+    def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, Any]:
+        """Replay over batches of rows (see `Compiled.run_epoch`): how many steps were done, 0 where it cannot."""
+        plain = self.only_arrays and not self.watched and not self.changed_arguments
+        if not plain or self.graph.arguments[0].shape[:1] != (batch,):
+            return 0, None
+        steps = -1
+        try:
+            steps, found = self.plan.run_rows(data, order, at, batch)
+        except BadIndex as why:
+            raise self.bad_index(why) from None
+        finally:
+            if steps:  # one that fails may have written, too
+                self.note_writes(())
+        return steps, self.tree.fill(found) if steps else None
+
+    def note_writes(self, args: tuple[Any, ...]) -> None:
+        """Note what a replay changed in place, as eager calls do."""
+        if self.changed:
+            wrote_ids(self.changed)
+        for i in self.changed_arguments:
+            wrote(args[i].array if isinstance(args[i], Tensor) else args[i])
+
+    def bad_index(self, why: BadIndex) -> Exception:
+        """The op's words for an index out of range, found by a node."""
+        position, node = why.args
+        error: IndexError = self.nodes[node].op.bad_index(position)
+        return error
+
+
+class CheckedEntry(Entry):
+    """A plan whose replays are compared with eager runs of the same calls."""
+
+    def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Replay, take it back, run eagerly; CaptureError where the two differ."""
+        given = Given(args, keywords)
+        with self.compiled.lock:
+            world = World(self.graph, given.arrays)
+            try:
+                out = super().call(args, keywords)
+            except Exception as why:
+                world.restore()
+                self.compiled.trace(given)  # raises the same
+                raise CaptureError(f"check: the replay raised {why!r}, the eager call did not") from why
+            if out is MISSED:
+                return MISSED
+            replayed = world.outcome([t.array for t in Tree(out).tensors])
+            world.restore()
+            _, graph, _, results = self.compiled.trace(given)
+            compare(self.graph, graph, replayed, world.outcome(results))
+        return out
+
+    def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, Any]:
+        """Nothing: each step is an ordinary call, to be compared."""
+        return 0, None
