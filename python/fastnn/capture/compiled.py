@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .._registry import BACKENDS, CPP, state
+from .._registry import state
 from .._tensor import Tensor, make
 from .._writes import wrote
 from .call import Given, Tree, exact_copy, refuse_gradients
 from .entry import MISSED, CheckedEntry, Entry
 from .graph import Graph, build, produced_whole, same_world
 from .recorder import CaptureError, Recorder
+from .report import table
 
 MOST_PLANS = 8
 
@@ -272,16 +273,32 @@ class Compiled:
         return array if produced_whole(recorder, array) else ops.copy(array)
 
     def report(self) -> str:
-        """What the plans consist of, a line for each node."""
-        lines = []
-        for entry in self.plans:
-            shapes = ", ".join(str(a.shape) for a in entry.graph.arguments)
-            lines.append(f"plan for ({shapes}), backend {BACKENDS[entry.backend]}")
-            lines += [
-                f"  {r.name}{' (call-back)' if r.call_back and entry.backend == CPP else ''}  {r.line}"
-                for r in entry.graph.records
-            ]
-        return "\n".join(lines)
+        """What the plans consist of, the one used last first: a table of nodes for each.
+
+        Above it stand the signature, the backend, the estimated time, the memory of temporaries (and what it would
+        be if none shared it), and whether calls of several threads take turns. A node has the op's name, the shapes of
+        arguments and results, estimated nanoseconds, and the line that called it. ``(fused)`` does the work of two
+        ops; ``(call-back)`` is Python code among compiled nodes: a user's `Function`, or an op without a C++ kernel.
+
+        Estimates are rough: the core goes by them where it has to choose whether to release Python's lock.
+
+        Returns
+        -------
+        str
+            "no plans" before the second call of a signature.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> layer = fastnn.compile(lambda x, w, b: fastnn.ops.relu(fastnn.ops.linear(x, w, b)))
+        >>> for _ in range(2):
+        ...     y = layer(fastnn.ones(8, 4), fastnn.ones(3, 4), fastnn.ones(3))
+        >>> print(layer.report())  # doctest: +ELLIPSIS
+        float32 (8, 4), float32 (3, 4), float32 (3,): backend ..., replayed in ...
+          node ... shapes ... line
+          linear... (8, 4) (3, 4) (3,) -> (8, 3) ...
+        """
+        return "\n\n".join(map(table, self.plans)) or "no plans"
 
 
 __all__ = ["CaptureError", "Compiled", "compile"]

@@ -54,10 +54,12 @@ class CppPlan:
         self.graph = graph  # keeps all persistent memory alive
         self.plan = core.Plan()
         self.nodes: list[Record] = []  # the records that became steps of the plan
+        self.costs: list[float] = []  # of each, in nanoseconds: estimates; 0 of call-backs
         if not graph.nodes:
             fuse(graph)
         produced = [b for b in graph.buffers if b.kind == "produced"]
         self.arena_bytes = lay_out(produced)
+        self.unshared_bytes = sum(aligned(b.high - b.low) for b in produced)
         self.slots: dict[int, int] = {}
         for b in graph.buffers:
             if b.kind not in ("produced", "inside"):
@@ -102,6 +104,7 @@ class CppPlan:
         if record.call_back is not None:
             self.plan.call_back(self.call_back(index, record))
             self.nodes.append(record)
+            self.costs.append(0.0)
             return
         letters = core.signature(record.name)
         attributes = [a for a, letter in zip(record.args, letters, strict=True) if letter in "fiult"]
@@ -112,8 +115,10 @@ class CppPlan:
             if letter not in "fiultn":
                 spots += [self.spot(x) for x in flat((a,))] if not isinstance(a, (int, float)) else [NUMBER]
         outs = [self.spot(o) if o is not None else NUMBER for o in record.outs]
-        if self.plan.add(record.name, list(record.args), spots, outs, list(record.outs), cells, draws) is not None:
+        cost = self.plan.add(record.name, list(record.args), spots, outs, list(record.outs), cells, draws)
+        if cost is not None:
             self.nodes.append(record)
+            self.costs.append(cost)
 
     def call_back(self, index: int, record: Record) -> Any:
         """A Python kernel as a node: its arrays lie over a frame's memory, made anew at each call."""

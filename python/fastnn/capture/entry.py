@@ -28,7 +28,7 @@ class Entry:
         self.epoch = int(state.epoch)
         self.plan = CppPlan(graph) if backend == CPP and CppPlan.can(graph) else PythonPlan(graph, backend)
         self.run = self.plan.run
-        self.nodes = getattr(self.plan, "nodes", graph.records)
+        self.nodes = self.plan.nodes
         self.watched = [(leaf, g is not None) for leaf, g in graph.read_grads]
         self.only_arrays = not given.names and len(given.places) == given.count
         self.single = type(tree.shape) is Leaf

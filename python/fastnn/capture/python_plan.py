@@ -25,7 +25,7 @@ class PythonPlan:
 
     def __init__(self, graph: Graph, backend: int) -> None:
         self.epoch = int(state.epoch)
-        self.graph = graph
+        self.graph, self.nodes = graph, graph.records
         self.wanted = [(a.shape, a.dtype, a.strides) for a in graph.arguments]
         self.number = {id(b): i for i, b in enumerate(graph.buffers)}
         self.memory = [b.array if b.kind == "persistent" else None for b in graph.buffers]  # the rest: at each call
