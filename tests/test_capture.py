@@ -125,16 +125,6 @@ def test_returned_values_are_fresh(target: str) -> None:
     assert [r.array[0] for r in results] == [1, 2, 3, 4]
 
 
-def test_structures_of_results(target: str) -> None:
-    step = fastnn.compile(lambda x: {"y": x + 1, "views": (x.T, x), "k": 3})
-    for i in range(4):
-        x = some(2, 3) * i
-        out = step(x)
-        assert same(out["y"], x + 1)
-        assert same(out["views"], (x.T, x))
-        assert out["k"] == 3
-
-
 def test_values_belong_to_the_signature(target: str) -> None:
     step = fastnn.compile(lambda x, scale, shift=0: x * scale + shift)
     for scale in (1.0, 2.0, 1.0, 2.0, 1.0, 2.0):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from .._engine import mode
 from .._tensor import Tensor, make
 from .graph import bounds
 from .recorder import CaptureError, user_line
+
+PLAIN = (bool, int, float, complex, str, bytes, np.generic)
 
 
 class Given:
@@ -51,46 +53,65 @@ class Given:
         return function(*values[: self.count], **dict(zip(self.names, values[self.count :], strict=True)))
 
 
+class Leaf(NamedTuple):
+    """The place of a Tensor in a Tree."""
+
+    number: int
+
+    def __repr__(self) -> str:
+        return f"Tensor {self.number}"
+
+
 class Tree:
     """The structure of a result: a Tensor, or Tensors and values in tuples, lists and dicts."""
 
     def __init__(self, result: Any) -> None:
         self.tensors: list[Tensor] = []
-        self.shape = self.take(result)
+        self.shape = mapped(self.leaf, result)
 
-    def take(self, x: Any) -> Any:
-        """Put Tensors aside, leaving their numbers."""
-        if isinstance(x, Tensor):
-            self.tensors.append(x)
-            return Leaf(len(self.tensors) - 1)
-        if type(x) in (tuple, list):
-            return type(x)(self.take(i) for i in x)
-        if type(x) is dict:
-            return {k: self.take(v) for k, v in x.items()}
-        return x
+    def leaf(self, x: Any) -> Any:
+        """Put a Tensor aside, leaving its number."""
+        if not isinstance(x, Tensor):
+            return x
+        self.tensors.append(x)
+        return Leaf(len(self.tensors) - 1)
 
     def fill(self, arrays: Any) -> Any:
         """The structure with fresh, detached Tensors."""
-        return self.put(self.shape, [make(a, None, 0) for a in arrays])
+        tensors = [make(a, None, 0) for a in arrays]
+        return mapped(lambda x: tensors[x.number] if type(x) is Leaf else x, self.shape)
 
-    def put(self, x: Any, tensors: list[Tensor]) -> Any:
-        """Undo `take`."""
-        if type(x) is Leaf:
-            return tensors[x.number]
-        if type(x) in (tuple, list):
-            return type(x)(self.put(i, tensors) for i in x)
-        if type(x) is dict:
-            return {k: self.put(v, tensors) for k, v in x.items()}
-        return x
+    def require_same(self, before: Tree) -> None:
+        """Refuse a result that differs from an earlier one of the same signature in more than the Tensors' values."""
+        if not same(before.shape, self.shape):
+            raise CaptureError(
+                f"{user_line()}: two calls with one signature returned {before.shape!r}, then {self.shape!r}; "
+                "what is no Tensor would be frozen in the plan"
+            )
 
 
-class Leaf:
-    """The place of a Tensor in a Tree."""
+def mapped(f: Callable[[Any], Any], x: Any) -> Any:
+    """`f` of what stands in tuples, lists and dicts, in the same ones; of anything else, itself."""
+    if type(x) in (tuple, list):
+        return type(x)([mapped(f, i) for i in x])
+    if type(x) is dict:
+        return {k: mapped(f, v) for k, v in x.items()}
+    if isinstance(x, tuple) and hasattr(x, "_fields") and type(x) is not Leaf:
+        return type(x)(*[mapped(f, i) for i in x])
+    return f(x)
 
-    __slots__ = ("number",)
 
-    def __init__(self, number: int) -> None:
-        self.number = number
+def same(a: Any, b: Any) -> bool:
+    """Whether two structures are equal; what is neither structure nor a plain value has to be the same object."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(map(same, a.values(), b.values()))
+    return isinstance(a, PLAIN) and bool(a == b or a != a)
 
 
 def refuse_gradients(args: tuple[Any, ...], keywords: dict[str, Any]) -> None:

@@ -33,8 +33,9 @@ def compile(function: Any = None, *, check: bool = False) -> Any:
     Parameters
     ----------
     function : callable or Module
-        A function takes arrays, Tensors or hashable values by position or name; it returns Tensors, alone or in a
-        tuple, list or dict, or None. A Module's forward does, too. Without it, `compile` returns a decorator.
+        A function takes arrays, Tensors or hashable values by position or name; it returns Tensors, alone or in
+        tuples, lists and dicts, beside values that stay the same. A Module's forward does, too. Without it, `compile`
+        returns a decorator.
     check : bool, default False
         Run the function at each replay, too, and compare bit by bit what both leave behind; for finding errors, since
         that takes longer than not to compile at all. After the call all is as after one eager call.
@@ -51,7 +52,7 @@ def compile(function: Any = None, *, check: bool = False) -> Any:
     ------
     CaptureError
         From a call, naming the line, where the step reads a traced value in Python, draws random numbers on the host,
-        or computes outside fastnn; and where an argument requires grad, which a replay could not give. With `check`,
+        or computes outside fastnn; where it returns something that is no Tensor and changes; and where an argument requires grad, which a replay could not give. With `check`,
         where a replay and the function differ: in a result, a parameter, a ``.grad``, other memory, random numbers.
 
     Warns
@@ -109,7 +110,7 @@ class Compiled:
         functools.update_wrapper(self, function, updated=())
         self.function, self.check = function, check
         self.plans: list[Entry] = []
-        self.once: dict[Any, Any] = {}  # the graph of a first recording, until the second
+        self.once: dict[Any, tuple[Graph, Tree]] = {}  # of a first recording, until the second
         self.lock = threading.RLock()
         self.warned: set[str] = set()
 
@@ -212,11 +213,12 @@ class Compiled:
             self.warn_detached()
         before = self.once.pop(key, None)
         if before is None:
-            self.once[key] = graph
+            self.once[key] = graph, tree
             while len(self.once) > MOST_PLANS:
                 self.once.pop(next(iter(self.once)))
             return tree.fill(results)
-        same_world(before, graph)
+        same_world(before[0], graph)
+        tree.require_same(before[1])
         entry = (CheckedEntry if self.check else Entry)(self, graph, recorder.real, given, tree)
         self.drop_stale()
         if len(self.plans) >= MOST_PLANS:

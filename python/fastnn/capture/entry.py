@@ -10,7 +10,7 @@ from .._writes import root, wrote, wrote_ids
 from .call import Given, Leaf, Tree
 from .check import World, compare
 from .cpp_plan import CppPlan
-from .graph import Graph
+from .graph import Graph, same_world
 from .python_plan import PythonPlan
 from .recorder import CaptureError
 
@@ -105,8 +105,10 @@ class CheckedEntry(Entry):
                 return MISSED
             replayed = world.outcome([t.array for t in Tree(out).tensors])
             world.restore()
-            _, graph, _, results = self.compiled.trace(given)
-            compare(self.graph, graph, replayed, world.outcome(results))
+            _, graph, tree, results = self.compiled.trace(given)
+            same_world(self.graph, graph)  # where the function did something else, that is the reason, with its line
+            tree.require_same(self.tree)
+            compare(self.graph, replayed, world.outcome(results))
         return out
 
     def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, Any]:
