@@ -52,8 +52,9 @@ def compile(function: Any = None, *, check: bool = False) -> Any:
     ------
     CaptureError
         From a call, naming the line, where the step reads a traced value in Python, draws random numbers on the host,
-        or computes outside fastnn; where it returns something that is no Tensor and changes; and where an argument requires grad, which a replay could not give. With `check`,
-        where a replay and the function differ: in a result, a parameter, a ``.grad``, other memory, random numbers.
+        or computes outside fastnn; where it returns something that is no Tensor and changes; and where an argument
+        requires grad, which a replay could not give. With `check`, where a replay and the function differ: in a
+        result, a parameter, a ``.grad``, other memory, random numbers.
 
     Warns
     -----
