@@ -21,9 +21,7 @@ def takes_floats(specs: Any) -> bool:
 
 
 DIFFERENTIABLE = [
-    (o, i)
-    for o, i in cases()
-    if (o.rule is not None or o.composite) and not o.updates and takes_floats(o.samples[i].inputs)
+    (o, i) for o, i in cases() if (o.rule is not None or o.composite) and takes_floats(o.samples[i].inputs)
 ]
 H = 1e-3
 BOUND = 1e-7

@@ -43,7 +43,8 @@ def test_backward(case: tuple[Op, int], target: str, dtype: Any) -> None:
     """The kernel's gradients against the rule in float64, from the same saved values; each gradient alone, too."""
     op = case[0]
     args = arguments(case, dtype)
-    results = [want.astype(got.dtype) for want, got in zip(defined(op, args), run(op, args), strict=True)]
+    both = zip(defined(op, args)[: op.results], run(op, args)[: op.results], strict=True)
+    results = [want.astype(got.dtype) for want, got in both]
     saved = saved_by(op, args, tuple(results))
     rng = seeded(op, case[1] + 100)
     dy = rng.uniform(-2, 2, results[0].shape).astype(results[0].dtype if results[0].dtype.kind == "f" else dtype)

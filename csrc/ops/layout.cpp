@@ -42,4 +42,26 @@ Order align(Call& c, std::initializer_list<int> arguments, size_t count) {
   return order;
 }
 
+void channels_last_strides(View& out) {
+  int64_t step = out.itemsize();
+  out.stride[1] = step;
+  step *= out.shape[1];
+  for (int i = out.rank; i-- > 0;) {
+    if (i == 1) continue;
+    out.stride[i] = step;
+    step *= out.shape[i];
+  }
+}
+
+void channels_behind(View& v) {
+  const int64_t n = v.shape[1], stride = v.stride[1];
+  const int last = v.rank - 1;
+  for (int i = 1; i < last; i++) {
+    v.shape[i] = v.shape[i + 1];
+    v.stride[i] = v.stride[i + 1];
+  }
+  v.shape[last] = n;
+  v.stride[last] = stride;
+}
+
 }  // namespace fastnn

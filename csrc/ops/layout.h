@@ -22,4 +22,9 @@ struct Order {
 Order align(Call& c, std::initializer_list<int> arguments, size_t count);
 inline Order align(Call& c, std::initializer_list<int> arguments) { return align(c, arguments, arguments.size()); }
 
+// Images are (samples, channels, *space): the strides of an output whose memory is (samples, *space, channels), and the
+// axes of a view in that order.
+void channels_last_strides(View& out);
+void channels_behind(View& v);
+
 }  // namespace fastnn

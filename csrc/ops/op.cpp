@@ -147,19 +147,17 @@ void numbers_to(Call& c, DType dtype) {
 
 namespace {
 
-void copy_view(const View& from, const View& to) noexcept {
-  const int64_t n = to.size(), width = to.itemsize();
-  int64_t index[max_rank] = {};
-  const char* p = from.data;
-  for (int64_t i = 0; i < n; i++) {
-    __builtin_memcpy(to.data + i * width, p, size_t(width));
-    for (int d = to.rank; d-- > 0;) {
-      p += from.stride[d];
-      if (++index[d] < from.shape[d]) break;
-      p -= from.stride[d] * from.shape[d];
-      index[d] = 0;
-    }
-  }
+void copy_view(View from, View to, void* pool) noexcept {
+  View both[] = {from, to};
+  const View* views[] = {&both[0], &both[1]};
+  Call c;
+  c.views = both;
+  c.n_args = c.n_out = 1;
+  c.first[0] = 0;
+  c.first[1] = 1;
+  iterate(c.loop, 2, views);
+  Context x{nullptr, parallel, pool};
+  kernel(Kernel::copy, DType::f32)(c, x);
 }
 
 }  // namespace
@@ -168,7 +166,7 @@ int64_t execute(Call& c, char* scratch, void* pool) noexcept {
   for (int i = 0; i < c.n_copies; i++) {
     View& dense = c.views[c.copy[i].to];
     dense.data = scratch + c.copy[i].at;
-    copy_view(c.views[c.copy[i].from], dense);
+    copy_view(c.views[c.copy[i].from], dense, pool);
   }
   Context x{scratch + c.copied, parallel, pool};
   return c.run(c, x);

@@ -101,6 +101,12 @@ def argmax(x: Any, axis: Any, keepdims: int) -> Any:
     return torch.argmax(x).reshape((1,) * x.ndim if keepdims else ())
 
 
+def group_norm(x: Any, w: Any, b: Any, groups: int, eps: float) -> Any:
+    w = torch.ones(x.shape[1], dtype=x.dtype) if w is None else w  # torch's gradients fail where one alone is given
+    b = torch.zeros(x.shape[1], dtype=x.dtype) if b is None else b
+    return F.group_norm(x, groups, w, b, eps)
+
+
 def pad(x: Any, width: Any, value: float) -> Any:
     return F.pad(x, [n for i in reversed(range(x.ndim)) for n in width[2 * i : 2 * i + 2]], value=value)
 
@@ -149,6 +155,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "softmax": lambda x, axis: x.softmax(axis),
     "log_softmax": lambda x, axis: x.log_softmax(axis),
     "layer_norm": lambda x, w, b, dims, eps: F.layer_norm(x, x.shape[x.ndim - dims :], w, b, eps),
+    "batch_norm": lambda x, w, b, running, momentum, eps: F.batch_norm(x, None, None, w, b, True, momentum, eps),
+    "batch_norm_inference": lambda x, w, b, running, eps: F.batch_norm(x, *running, w, b, eps=eps),
+    "group_norm": group_norm,
     "mse": pair_loss("mse_loss"),
     "l1": pair_loss("l1_loss"),
     "huber": pair_loss("huber_loss", "delta"),

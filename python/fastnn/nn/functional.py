@@ -23,6 +23,7 @@ from ._activations import (
     swish,
     tanh,
 )
+from ._channel_norms import batch_norm
 from ._layers import dropout, layer_norm, linear, normalize, one_hot, pad
 from ._losses import (
     binary_cross_entropy,
@@ -36,6 +37,7 @@ from ._losses import (
 )
 
 __all__ = [
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",

@@ -10,6 +10,7 @@ from . import (
     activations,
     arithmetic,
     broadcasting,
+    channel_norms,
     classification,
     clipping,
     contractions,
@@ -30,6 +31,7 @@ from . import (
 from .activations import *
 from .arithmetic import *
 from .broadcasting import *
+from .channel_norms import *
 from .classification import *
 from .clipping import *
 from .contractions import *
@@ -51,6 +53,7 @@ __all__: list[str] = []
 __all__ += activations.__all__
 __all__ += arithmetic.__all__
 __all__ += broadcasting.__all__
+__all__ += channel_norms.__all__
 __all__ += classification.__all__
 __all__ += clipping.__all__
 __all__ += contractions.__all__

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import activations, arithmetic, contractions, losses, movement, reductions, rowwise, updates
+from . import activations, arithmetic, channel_norms, contractions, losses, movement, reductions, rowwise, updates
 
-MODULES = (arithmetic, activations, reductions, rowwise, losses, contractions, movement, updates)
+MODULES = (arithmetic, activations, reductions, rowwise, losses, contractions, movement, updates, channel_norms)
 NAME = "numba"
 
 

@@ -1,0 +1,148 @@
+// Sums over the values of each channel, and passes over all values with numbers that belong to their channel: what
+// normalization by channels is made of.
+//
+// Memory is [sample][outer][channel][inner]. Where inner is 1, channels are neighbors (images in channels-last memory,
+// rows of a table) and vectors run over them; else (images in C order) vectors run over the inner values.
+#pragma once
+#include "kernels/call.h"
+#include "kernels/fold.h"
+#include "kernels/norms.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+constexpr int64_t channel_grain = 32768;  // elements
+constexpr int64_t channel_panel = 512;    // neighboring channels that are summed together
+constexpr int64_t chunk_bytes = 8192;     // of rows that one set of numbers is taken through
+
+// f(integral_constant) with the number of vectors, at most V, that n elements fill.
+template <int V, class T, class F>
+FASTNN_INLINE void with_vectors(int64_t n, F f) {
+  if constexpr (V == 1)
+    f(std::integral_constant<int, 1>{});
+  else if (n > (V - 1) * Vec<T>::lanes)
+    f(std::integral_constant<int, V>{});
+  else
+    with_vectors<V - 1, T>(n, f);
+}
+
+// f.at(k, m) gives numbers of the m channels from k on (k counts samples, too), f.all(k) those of one channel for a
+// whole vector; f.step(at, i, m, a, b) adds the m elements from i on to two sums.
+template <class State, class F>
+void sum_columns(const F& f, int64_t first_channel, int64_t i, int64_t step, int64_t rows, int64_t n, State* a,
+                 State* b) {
+  constexpr int lanes = Vec<State>::lanes, strip = 4;
+  for (int64_t k = 0; k < n; k += strip * lanes) {
+    const int64_t wide = n - k < strip * lanes ? n - k : strip * lanes;
+    with_vectors<strip, State>(wide, [&](auto vectors) FASTNN_INLINED {
+      constexpr int V = vectors.value;
+      decltype(f.at(0, 0)) at[V];
+      Vec<State> sum_a[V], sum_b[V];
+      const auto each = [&](auto g) FASTNN_INLINED {
+        unroll<V>([&](auto j) FASTNN_INLINED { g(j, k + j * lanes, j < V - 1 ? lanes : int(wide - j * lanes)); });
+      };
+      each([&](auto j, int64_t c, int m) FASTNN_INLINED {
+        at[j] = f.at(first_channel + c, m);
+        sum_a[j] = sum_b[j] = Vec<State>(Add::identity<State>);
+      });
+      for (int64_t r = 0; r < rows; r++)
+        each([&](auto j, int64_t c, int m) FASTNN_INLINED { f.step(at[j], i + r * step + c, m, sum_a[j], sum_b[j]); });
+      each([&](auto j, int64_t c, int m) FASTNN_INLINED {
+        store(sum_a[j], a + c, m);
+        store(sum_b[j], b + c, m);
+      });
+    });
+  }
+}
+
+// One channel's n neighbors from i on: blocks of row_block, one after the other.
+template <class State, class F>
+FASTNN_INLINE void sum_row(const F& f, int64_t channel, int64_t i, int64_t n, State& a, State& b) {
+  const auto at = f.all(channel);
+  double total[2] = {};
+  for (int64_t from = 0; from < n; from += row_block) {
+    const int64_t count = n - from < row_block ? n - from : row_block;
+    total[0] +=
+        static_cast<double>(fold_neighbors<Add, State>(count, [&](Vec<State> sum, int64_t k, int m) FASTNN_INLINED {
+          Vec<State> other{};
+          f.step(at, i + from + k, m, sum, other);
+          return sum;
+        }));
+    total[1] +=
+        static_cast<double>(fold_neighbors<Add, State>(count, [&](Vec<State> sum, int64_t k, int m) FASTNN_INLINED {
+          Vec<State> other{};
+          f.step(at, i + from + k, m, other, sum);
+          return sum;
+        }));
+  }
+  a = static_cast<State>(total[0]);
+  b = static_cast<State>(total[1]);
+}
+
+// Both sums of all channels. Afterwards those of sample s begin at partial + s * blocks * 2 * channels: the first sums,
+// then the second ones.
+template <class State, class F>
+void channel_sums(const Channels& s, Context& x, const F& f, State* partial) {
+  const int64_t n = s.channels, each = s.sum_blocks(), row = 2 * n;
+  if (s.columns()) {
+    const int64_t panels = blocks(n, channel_panel), wide = n < channel_panel ? n : channel_panel;
+    const int64_t height = s.outer < column_block ? s.outer : column_block;
+    parallel_for(x, s.samples * each * panels, channel_grain / (height * wide) + 1, [&](int64_t lo, int64_t hi) {
+      for (int64_t item = lo; item < hi; item++) {
+        const int64_t block = item / panels, sample = block / each, first = block % each * column_block;
+        const int64_t k = item % panels * channel_panel;
+        State* const to = partial + block * row + k;
+        sum_columns(f, sample * n + k, (sample * s.outer + first) * n + k, n,
+                    s.outer - first < column_block ? s.outer - first : column_block,
+                    n - k < channel_panel ? n - k : channel_panel, to, to + n);
+      }
+    });
+  } else {
+    parallel_for(x, s.samples * s.outer * n, channel_grain / s.inner + 1, [&](int64_t lo, int64_t hi) {
+      for (int64_t item = lo; item < hi; item++) {
+        State* const to = partial + item / n * row + item % n;
+        sum_row(f, item / n / s.outer * n + item % n, item * s.inner, s.inner, to[0], to[n]);
+      }
+    });
+  }
+  for (int64_t sample = 0; sample < s.samples; sample++)
+    fold_blocks<Add>(partial + sample * each * row, each, row, row);
+}
+
+// f.each(at, i, m) for all values.
+template <class T, class F>
+void each_channel_value(const Channels& s, Context& x, const F& f) {
+  const int64_t n = s.channels;
+  if (!s.columns()) {
+    parallel_for(x, s.samples * s.outer * n, channel_grain / s.inner + 1, [&](int64_t lo, int64_t hi) {
+      for (int64_t item = lo; item < hi; item++) {
+        const auto at = f.all(item / n / s.outer * n + item % n);
+        for_vectors<T>(s.inner, [&](int64_t i, int m) FASTNN_INLINED { f.each(at, item * s.inner + i, m); });
+      }
+    });
+    return;
+  }
+  constexpr int lanes = Vec<T>::lanes, strip = 2;
+  const int64_t most = chunk_bytes / (n * int64_t(sizeof(T))) + 4, chunk = s.outer < most ? s.outer : most;
+  const int64_t chunks = blocks(s.outer, chunk);
+  parallel_for(x, s.samples * chunks, channel_grain / (chunk * n) + 1, [&](int64_t lo, int64_t hi) {
+    for (int64_t item = lo; item < hi; item++) {
+      const int64_t sample = item / chunks, first = item % chunks * chunk;
+      const int64_t rows = s.outer - first < chunk ? s.outer - first : chunk;
+      for (int64_t k = 0; k < n; k += strip * lanes) {
+        const int64_t wide = n - k < strip * lanes ? n - k : strip * lanes, i = (sample * s.outer + first) * n + k;
+        with_vectors<strip, T>(wide, [&](auto vectors) FASTNN_INLINED {
+          constexpr int V = vectors.value;
+          decltype(f.at(0, 0)) at[V];
+          const auto width = [&](auto j) FASTNN_INLINED { return j < V - 1 ? lanes : int(wide - j * lanes); };
+          unroll<V>([&](auto j) FASTNN_INLINED { at[j] = f.at(sample * n + k + j * lanes, width(j)); });
+          for (int64_t r = 0; r < rows; r++)
+            unroll<V>([&](auto j) FASTNN_INLINED { f.each(at[j], i + r * n + j * lanes, width(j)); });
+        });
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace fastnn::FASTNN_ISA
