@@ -7,6 +7,7 @@
 #include "kernels/call.h"
 #include "kernels/fold.h"
 #include "kernels/norms.h"
+#include "kernels/strips.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -15,44 +16,27 @@ constexpr int64_t channel_grain = 32768;  // elements
 constexpr int64_t channel_panel = 512;    // neighboring channels that are summed together
 constexpr int64_t chunk_bytes = 8192;     // of rows that one set of numbers is taken through
 
-// f(integral_constant) with the number of vectors, at most V, that n elements fill.
-template <int V, class T, class F>
-FASTNN_INLINE void with_vectors(int64_t n, F f) {
-  if constexpr (V == 1)
-    f(std::integral_constant<int, 1>{});
-  else if (n > (V - 1) * Vec<T>::lanes)
-    f(std::integral_constant<int, V>{});
-  else
-    with_vectors<V - 1, T>(n, f);
-}
-
 // f.at(k, m) gives numbers of the m channels from k on (k counts samples, too), f.all(k) those of one channel for a
 // whole vector; f.step(at, i, m, a, b) adds the m elements from i on to two sums.
 template <class State, class F>
 void sum_columns(const F& f, int64_t first_channel, int64_t i, int64_t step, int64_t rows, int64_t n, State* a,
                  State* b) {
-  constexpr int lanes = Vec<State>::lanes, strip = 4;
-  for (int64_t k = 0; k < n; k += strip * lanes) {
-    const int64_t wide = n - k < strip * lanes ? n - k : strip * lanes;
-    with_vectors<strip, State>(wide, [&](auto vectors) FASTNN_INLINED {
-      constexpr int V = vectors.value;
-      decltype(f.at(0, 0)) at[V];
-      Vec<State> sum_a[V], sum_b[V];
-      const auto each = [&](auto g) FASTNN_INLINED {
-        unroll<V>([&](auto j) FASTNN_INLINED { g(j, k + j * lanes, j < V - 1 ? lanes : int(wide - j * lanes)); });
-      };
-      each([&](auto j, int64_t c, int m) FASTNN_INLINED {
-        at[j] = f.at(first_channel + c, m);
-        sum_a[j] = sum_b[j] = Vec<State>(Add::identity<State>);
-      });
-      for (int64_t r = 0; r < rows; r++)
-        each([&](auto j, int64_t c, int m) FASTNN_INLINED { f.step(at[j], i + r * step + c, m, sum_a[j], sum_b[j]); });
-      each([&](auto j, int64_t c, int m) FASTNN_INLINED {
-        store(sum_a[j], a + c, m);
-        store(sum_b[j], b + c, m);
-      });
+  for_strips<4, State>(0, n, [&](auto vectors, int64_t k, int64_t wide) FASTNN_INLINED {
+    constexpr int V = vectors.value;
+    decltype(f.at(0, 0)) at[V];
+    Vec<State> sum_a[V], sum_b[V];
+    for_strip<V, State>(wide, [&](auto j, int c, int m) FASTNN_INLINED {
+      at[j] = f.at(first_channel + k + c, m);
+      sum_a[j] = sum_b[j] = Vec<State>(Add::identity<State>);
     });
-  }
+    for (int64_t r = 0; r < rows; r++)
+      for_strip<V, State>(wide, [&](auto j, int c, int m)
+                                    FASTNN_INLINED { f.step(at[j], i + r * step + k + c, m, sum_a[j], sum_b[j]); });
+    for_strip<V, State>(wide, [&](auto j, int c, int m) FASTNN_INLINED {
+      store(sum_a[j], a + k + c, m);
+      store(sum_b[j], b + k + c, m);
+    });
+  });
 }
 
 // One channel's n neighbors from i on: blocks of row_block, one after the other.
@@ -122,24 +106,20 @@ void each_channel_value(const Channels& s, Context& x, const F& f) {
     });
     return;
   }
-  constexpr int lanes = Vec<T>::lanes, strip = 2;
   const int64_t most = chunk_bytes / (n * int64_t(sizeof(T))) + 4, chunk = s.outer < most ? s.outer : most;
   const int64_t chunks = blocks(s.outer, chunk);
   parallel_for(x, s.samples * chunks, channel_grain / (chunk * n) + 1, [&](int64_t lo, int64_t hi) {
     for (int64_t item = lo; item < hi; item++) {
       const int64_t sample = item / chunks, first = item % chunks * chunk;
       const int64_t rows = s.outer - first < chunk ? s.outer - first : chunk;
-      for (int64_t k = 0; k < n; k += strip * lanes) {
-        const int64_t wide = n - k < strip * lanes ? n - k : strip * lanes, i = (sample * s.outer + first) * n + k;
-        with_vectors<strip, T>(wide, [&](auto vectors) FASTNN_INLINED {
-          constexpr int V = vectors.value;
-          decltype(f.at(0, 0)) at[V];
-          const auto width = [&](auto j) FASTNN_INLINED { return j < V - 1 ? lanes : int(wide - j * lanes); };
-          unroll<V>([&](auto j) FASTNN_INLINED { at[j] = f.at(sample * n + k + j * lanes, width(j)); });
-          for (int64_t r = 0; r < rows; r++)
-            unroll<V>([&](auto j) FASTNN_INLINED { f.each(at[j], i + r * n + j * lanes, width(j)); });
-        });
-      }
+      for_strips<2, T>(0, n, [&](auto vectors, int64_t k, int64_t wide) FASTNN_INLINED {
+        constexpr int V = vectors.value;
+        decltype(f.at(0, 0)) at[V];
+        for_strip<V, T>(wide, [&](auto j, int c, int m) FASTNN_INLINED { at[j] = f.at(sample * n + k + c, m); });
+        const int64_t i = (sample * s.outer + first) * n + k;
+        for (int64_t r = 0; r < rows; r++)
+          for_strip<V, T>(wide, [&](auto j, int c, int m) FASTNN_INLINED { f.each(at[j], i + r * n + c, m); });
+      });
     }
   });
 }

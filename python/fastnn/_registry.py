@@ -217,7 +217,8 @@ def op(
     differentiable
         The inputs that may have gradients, where not all of them.
     kind
-        elementwise, compare, reduction, contraction, rowwise, loss, update, shape or random: for tests and benchmarks.
+        elementwise, compare, index, reduction, contraction, rowwise, window, loss, update, shape or random: for
+        tests and benchmarks.
     """
     options = {k: v for k, v in locals().items() if k != "definition"}
 

@@ -107,6 +107,27 @@ def group_norm(x: Any, w: Any, b: Any, groups: int, eps: float) -> Any:
     return F.group_norm(x, groups, w, b, eps)
 
 
+def pooled(function: str, indices: bool = False) -> Callable[..., Any]:
+    """A pooling function of torch for the rank of x."""
+
+    def call(x: Any, *attributes: Any) -> Any:
+        adaptive = function.startswith("adaptive")
+        sizes = tuple(n if o < 0 else o for n, o in zip(x.shape[2:], attributes[0], strict=True)) if adaptive else ()
+        arguments = [sizes] if adaptive else list(attributes)
+        if function == "avg_pool":
+            divisor = arguments.pop() or None
+            arguments[3:] = [bool(a) for a in arguments[3:]]
+            if x.ndim > 3:
+                arguments.append(divisor)
+        elif not adaptive:
+            arguments[4] = bool(arguments[4])
+        keywords = {"return_indices": True} if indices else {}
+        y = getattr(F, f"{function}{x.ndim - 2}d")(x, *arguments, **keywords)
+        return y[1] if indices else y
+
+    return call
+
+
 def pad(x: Any, width: Any, value: float) -> Any:
     return F.pad(x, [n for i in reversed(range(x.ndim)) for n in width[2 * i : 2 * i + 2]], value=value)
 
@@ -158,6 +179,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "batch_norm": lambda x, w, b, running, momentum, eps: F.batch_norm(x, None, None, w, b, True, momentum, eps),
     "batch_norm_inference": lambda x, w, b, running, eps: F.batch_norm(x, *running, w, b, eps=eps),
     "group_norm": group_norm,
+    **{n: pooled(n) for n in ("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool")},
+    **{f"{n}_indices": pooled(n, indices=True) for n in ("max_pool", "adaptive_max_pool")},
     "mse": pair_loss("mse_loss"),
     "l1": pair_loss("l1_loss"),
     "huber": pair_loss("huber_loss", "delta"),
@@ -172,6 +195,7 @@ X = np.array([[-3.0, -1.0, -0.0, 0.0], [1.0, 3.0, 50.0, -50.0]])
 TIES = np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
 HUGE = np.array([[1e4, -1e4, 0.0], [-1e4, -1e4, 1e4]])
 BITS = np.array([0.0, 1.0, 1.0, 0.0, 0.5])
+WINDOWS = np.array([[[[1.0, 1.0, -INF, -INF], [1.0, 1.0, -INF, -INF], [NAN, 2.0, 0.0, -0.0], [NAN, INF, -0.0, 0.0]]]])
 ROWS = np.array([[0.3, -1.0, 2.0], [1.0, 0.5, -0.5]])
 
 # (op, inputs, attributes): kinks, ties, bounds, sizes without rest. Gradients are compared too.
@@ -203,6 +227,13 @@ EDGES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("log_softmax", [HUGE], {}),
     ("softmax", [np.array([-INF, 0.0, 1.0])], {}),
     ("layer_norm", [np.full((2, 3), 7.5)], {}),
+    ("max_pool", [WINDOWS], {"kernel_size": 2}),
+    ("max_pool", [WINDOWS], {"kernel_size": 3, "stride": 1, "padding": 1}),
+    ("max_pool_indices", [WINDOWS], {"kernel_size": 2}),
+    ("max_pool_indices", [WINDOWS], {"kernel_size": 3, "stride": 1, "padding": 1}),
+    ("adaptive_max_pool", [WINDOWS], {"output_size": 3}),
+    ("adaptive_max_pool_indices", [WINDOWS], {"output_size": (1, 3)}),
+    ("avg_pool", [WINDOWS], {"kernel_size": 2}),
     ("matmul", [np.empty((2, 0)), np.empty((0, 3))], {}),
     ("huber", [np.array([-1.0, 0.0, 1.0, 1.5]), np.zeros(4)], {"reduction": "sum"}),
     ("l1", [np.array([1.0, 0.0, -2.0]), np.zeros(3)], {}),

@@ -20,6 +20,7 @@ from . import (
     joining,
     losses,
     normalization,
+    pooling,
     random,
     reductions,
     selection,
@@ -41,6 +42,7 @@ from .indexing import *
 from .joining import *
 from .losses import *
 from .normalization import *
+from .pooling import *
 from .random import *
 from .reductions import *
 from .selection import *
@@ -63,6 +65,7 @@ __all__ += indexing.__all__
 __all__ += joining.__all__
 __all__ += losses.__all__
 __all__ += normalization.__all__
+__all__ += pooling.__all__
 __all__ += random.__all__
 __all__ += reductions.__all__
 __all__ += selection.__all__

@@ -8,9 +8,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import activations, arithmetic, channel_norms, contractions, losses, movement, reductions, rowwise, updates
+from . import (
+    activations,
+    arithmetic,
+    channel_norms,
+    contractions,
+    losses,
+    movement,
+    pooling,
+    reductions,
+    rowwise,
+    updates,
+)
 
-MODULES = (arithmetic, activations, reductions, rowwise, losses, contractions, movement, updates, channel_norms)
+MODULES = (
+    arithmetic,
+    activations,
+    reductions,
+    rowwise,
+    losses,
+    contractions,
+    movement,
+    updates,
+    channel_norms,
+    pooling,
+)
 NAME = "numba"
 
 
