@@ -182,3 +182,89 @@ def test_refusals(target: str) -> None:
         ops.batch_norm(np.zeros((2, 3), np.float32), running=[np.zeros(3), np.ones(3)])
     with pytest.raises(ValueError, match="momentum wants a number"):
         ops.batch_norm(np.zeros((2, 3)), running=[np.zeros(3), np.ones(3)], momentum=None)
+
+
+def against_torch(ours: Any, theirs: Any, x: Array) -> None:
+    """Results, gradients and buffers of a layer and PyTorch's on the same weights."""
+    torch = pytest.importorskip("torch")
+    assert repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    for i, (p, q) in enumerate(zip(ours.parameters(), theirs.parameters(), strict=True)):
+        assert np.array_equal(p.detach().numpy(), q.detach().numpy())
+        fresh = values(p.shape, x.dtype, i)
+        p.array[...] = fresh
+        q.data = torch.from_numpy(fresh.copy())
+    a, b = fastnn.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+    y, z = ours(a), theirs(b)
+    assert close(y.array, z.detach().numpy(), x.dtype)
+    dy = values(x.shape, x.dtype, 50) - 2
+    y.backward(fastnn.tensor(dy))
+    z.backward(torch.from_numpy(dy))
+    pairs = [(a, b), *zip(ours.parameters(), theirs.parameters(), strict=True)]
+    for p, q in pairs:
+        assert np.allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-4, atol=1e-4)
+    for s, t in zip(ours.buffers(), theirs.buffers(), strict=True):
+        assert close(s.numpy(), t.numpy(), x.dtype)
+
+
+LAYERS: dict[str, tuple[Any, tuple[int, ...]]] = {
+    "group": (lambda nn, d: nn.GroupNorm(2, 6, dtype=d), (3, 6, 4, 5)),
+    "group without bias": (lambda nn, d: nn.GroupNorm(3, 6, eps=0.1, dtype=d, bias=False), (3, 6, 7)),
+    "instance 1d": (lambda nn, d: nn.InstanceNorm1d(6, affine=True, dtype=d), (3, 6, 7)),
+    "instance 1d alone": (lambda nn, d: nn.InstanceNorm1d(6, dtype=d), (6, 7)),
+    "instance 2d": (lambda nn, d: nn.InstanceNorm2d(6, affine=True, track_running_stats=True, dtype=d), (3, 6, 4, 5)),
+    "instance 3d": (lambda nn, d: nn.InstanceNorm3d(3, track_running_stats=True, dtype=d), (2, 3, 2, 4, 5)),
+    "instance without momentum": (
+        lambda nn, d: nn.InstanceNorm2d(6, momentum=None, track_running_stats=True, dtype=d),
+        (3, 6, 4, 5),
+    ),
+    "rms": (lambda nn, d: nn.RMSNorm(5, dtype=d), (3, 6, 5)),
+    "rms over two": (lambda nn, d: nn.RMSNorm((6, 5), eps=0.1, elementwise_affine=False), (3, 6, 5)),
+    "response": (lambda nn, d: nn.LocalResponseNorm(3, alpha=0.5), (2, 7, 4, 5)),
+    "response of an even size": (lambda nn, d: nn.LocalResponseNorm(4, 0.5, 0.5, 2.0), (2, 7, 4)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_against_torch(name: str, target: str, dtype: Any) -> None:
+    torch = pytest.importorskip("torch")
+    make, shape = LAYERS[name]
+    ours, theirs = make(nn, dtype), make(torch.nn, getattr(torch, np.dtype(dtype).name))
+    against_torch(ours, theirs, values(shape, dtype))
+    x = values(shape, dtype, 3)
+    y, z = ours.eval()(fastnn.tensor(x)), theirs.eval()(torch.tensor(x))
+    assert close(y.array, z.detach().numpy(), dtype)
+
+
+def test_captured_instance_norm_moves_its_statistics(target: str) -> None:
+    def run(captured: bool) -> list[bytes]:
+        layer = nn.InstanceNorm1d(4, affine=True, track_running_stats=True)
+
+        def step(x: Any) -> Any:
+            layer.weight.grad = None
+            y = (layer(x) ** 3).sum()
+            y.backward()
+            return y.detach()
+
+        run_step = fastnn.compile(step) if captured else step
+        out = [run_step(fastnn.tensor(values((2, 4, 6), np.float32, i))).numpy().tobytes() for i in range(4)]
+        return [*out, *(t.numpy().tobytes() for t in layer.state_dict().values()), layer.weight.grad.numpy().tobytes()]
+
+    assert run(False) == run(True)
+
+
+def test_more_refusals(target: str) -> None:
+    with pytest.raises(ValueError, match="divisible by num_groups"):
+        nn.GroupNorm(4, 6)
+    with pytest.raises(ValueError, match="more than 1 spatial element"):
+        nn.InstanceNorm1d(3)(fastnn.zeros(2, 3, 1))
+    with pytest.raises(ValueError, match="expected 6 channels"):
+        nn.InstanceNorm1d(6, affine=True)(fastnn.zeros(2, 3, 4))
+    with pytest.warns(UserWarning, match="num_features is 6"):
+        nn.InstanceNorm1d(6)(fastnn.zeros(2, 3, 4))
+    with pytest.raises(ValueError, match="when use_input_stats=False"):
+        F.instance_norm(fastnn.zeros(2, 3, 4), use_input_stats=False)
+    with pytest.raises(ValueError, match="Given normalized_shape"):
+        F.rms_norm(fastnn.zeros(2, 3), (4,))
+    with pytest.raises(ValueError, match="at least 3 axes"):
+        F.local_response_norm(fastnn.zeros(2, 3), 2)

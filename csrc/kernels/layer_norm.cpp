@@ -1,4 +1,4 @@
-// Layer normalization of dense rows, and its gradients.
+// Layer normalization of dense rows, RMS normalization, which is the same with 0 for the mean, and their gradients.
 //
 // Means and squares are summed in float64; what is subtracted is the mean as two numbers of type T, so that x less the
 // first is nearly exact. dim = {rows, values per row}.
@@ -56,41 +56,65 @@ FASTNN_INLINE double variance_of(const T* p, int64_t n, double mean) {
          static_cast<double>(n);
 }
 
-// Arguments x, weight, bias; outputs y, mean, rstd; attribute 1 is eps.
-template <bool has_weight, bool has_bias, class T>
-void normalize(const Call& c, Context& x) {
-  const int64_t rows = c.dim[0], n = c.dim[1];
-  const T *const p = c.in(0).as<T>(), *const weight = has_weight ? c.in(1).as<T>() : nullptr;
-  const T* const bias = has_bias ? c.in(2).as<T>() : nullptr;
-  T* const y = c.out(0).as<T>();
-  double *const means = c.out(1).as<double>(), *const rstds = c.out(2).as<double>();
-  parallel_for(x, rows, norm_grain / (n + 1) + 1, [&](int64_t lo, int64_t hi) {
-    for (int64_t r = lo; r < hi; r++) {
-      const T* const from = p + r * n;
-      T* const to = y + r * n;
-      means[r] = mean_of(from, n);
-      rstds[r] = 1 / __builtin_sqrt(variance_of(from, n, means[r]) + c.attr[1].f);
-      const Normal<T> normal(means[r], rstds[r]);
-      for_vectors<T>(n, [&](int64_t i, int m) FASTNN_INLINED {
-        Vec<T> v = normal(load(from + i, m));
-        if constexpr (has_weight && has_bias)
-          v = fma(v, load(weight + i, m), load(bias + i, m));
-        else if constexpr (has_weight)
-          v *= load(weight + i, m);
-        else if constexpr (has_bias)
-          v += load(bias + i, m);
-        store(v, to + i, m);
-      });
-    }
-  });
-}
+template <class T>
+struct Rows {
+  int64_t count, n;
+  const T *x, *weight, *bias;
+  T* y;
+  double *mean, *rstd;  // no mean: 0
+  double eps;
 
+  template <bool has_weight, bool has_bias>
+  void normalize(Context& context) const {
+    parallel_for(context, count, norm_grain / (n + 1) + 1, [&](int64_t lo, int64_t hi) {
+      for (int64_t r = lo; r < hi; r++) {
+        const T* const from = x + r * n;
+        T* const to = y + r * n;
+        const double middle = mean ? mean_of(from, n) : 0;
+        if (mean) mean[r] = middle;
+        rstd[r] = 1 / __builtin_sqrt(variance_of(from, n, middle) + eps);
+        const Normal<T> normal(middle, rstd[r]);
+        for_vectors<T>(n, [&](int64_t i, int m) FASTNN_INLINED {
+          Vec<T> v = normal(load(from + i, m));
+          if constexpr (has_weight && has_bias)
+            v = fma(v, load(weight + i, m), load(bias + i, m));
+          else if constexpr (has_weight)
+            v *= load(weight + i, m);
+          else if constexpr (has_bias)
+            v += load(bias + i, m);
+          store(v, to + i, m);
+        });
+      }
+    });
+  }
+};
+
+// Arguments x, weight, bias; outputs y, mean, rstd; attribute 1 is eps.
 template <class T>
 int64_t layer_norm_run(const Call& c, Context& x) noexcept {
-  if (c.has(1))
-    c.has(2) ? normalize<true, true, T>(c, x) : normalize<true, false, T>(c, x);
+  const Rows<T> rows{c.dim[0],
+                     c.dim[1],
+                     c.in(0).as<T>(),
+                     c.has(1) ? c.in(1).as<T>() : nullptr,
+                     c.has(2) ? c.in(2).as<T>() : nullptr,
+                     c.out(0).as<T>(),
+                     c.out(1).as<double>(),
+                     c.out(2).as<double>(),
+                     c.attr[1].f};
+  if (rows.weight)
+    rows.bias ? rows.template normalize<true, true>(x) : rows.template normalize<true, false>(x);
   else
-    c.has(2) ? normalize<false, true, T>(c, x) : normalize<false, false, T>(c, x);
+    rows.bias ? rows.template normalize<false, true>(x) : rows.template normalize<false, false>(x);
+  return -1;
+}
+
+// Arguments x, weight; outputs y, rstd; attribute 1 is eps, where negative that of T.
+template <class T>
+int64_t rms_norm_run(const Call& c, Context& x) noexcept {
+  constexpr double epsilon = std::is_same_v<T, double> ? __DBL_EPSILON__ : static_cast<double>(__FLT_EPSILON__);
+  const Rows<T> rows{c.dim[0],         c.dim[1], c.in(0).as<T>(),       c.has(1) ? c.in(1).as<T>() : nullptr,   nullptr,
+                     c.out(0).as<T>(), nullptr,  c.out(1).as<double>(), c.attr[1].f < 0 ? epsilon : c.attr[1].f};
+  rows.weight ? rows.template normalize<true, false>(x) : rows.template normalize<false, false>(x);
   return -1;
 }
 
@@ -103,17 +127,20 @@ struct RowGradient {
 template <class T>
 struct Gradient {
   const T *dy, *x, *weight;
-  const double *mean, *rstd;
-  T *dx, *dweight, *dbias;  // null where not wanted
+  const double *mean, *rstd;  // no mean: 0, and it does not depend on x
+  T *dx, *dweight, *dbias;    // null where not wanted
   int64_t n;
 
   FASTNN_INLINE Vec<T> g(Vec<T> d, int64_t i, int m) const { return weight ? d * load(weight + i, m) : d; }
 
+  FASTNN_INLINE Normal<T> normal_of(int64_t r) const { return Normal<T>(mean ? mean[r] : 0, rstd[r]); }
+
   FASTNN_INLINE RowGradient<T> row(int64_t r) const {
     const T *const d = dy + r * n, *const p = x + r * n;
-    const Normal<T> normal(mean[r], rstd[r]);
-    const T sum = fold_neighbors<Add, T>(
-        n, [&](Vec<T> so_far, int64_t i, int m) FASTNN_INLINED { return so_far + g(load(d + i, m), i, m); });
+    const Normal<T> normal = normal_of(r);
+    const T sum = !mean ? T(0) : fold_neighbors<Add, T>(n, [&](Vec<T> so_far, int64_t i, int m) FASTNN_INLINED {
+      return so_far + g(load(d + i, m), i, m);
+    });
     const T product = fold_neighbors<Add, T>(n, [&](Vec<T> so_far, int64_t i, int m) FASTNN_INLINED {
       return fma(g(load(d + i, m), i, m), normal(load(p + i, m)), so_far);
     });
@@ -129,7 +156,7 @@ struct Gradient {
     Normal<T> normal[N];
     Vec<T> mean_g[N], slope[N];
     unroll<N>([&](auto k) FASTNN_INLINED {
-      normal[k] = Normal<T>(mean[r + k], rstd[r + k]);
+      normal[k] = normal_of(r + k);
       mean_g[k] = Vec<T>(rows[k].mean_g);
       slope[k] = Vec<T>(rows[k].slope);
     });
@@ -177,21 +204,10 @@ FASTNN_INLINE void clear(T* p, int64_t n) {
   if (p) __builtin_memset(p, 0, size_t(n) * sizeof(T));
 }
 
-// Arguments dy, x, weight, mean, rstd. Scratch: the sums of blocks of rows, where there are several, for dweight, then
-// for dbias.
+// Scratch: the sums of blocks of rows, where there are several, for dweight, then for dbias.
 template <class T>
-int64_t layer_norm_backward_run(const Call& c, Context& x) noexcept {
-  const int64_t rows = c.dim[0], n = c.dim[1], count = blocks(rows, column_block);
-  const auto wanted = [&](int j) FASTNN_INLINED { return c.wants(j) ? c.out(j).as<T>() : nullptr; };
-  const Gradient<T> f{c.in(0).as<T>(),
-                      c.in(1).as<T>(),
-                      c.has(2) ? c.in(2).as<T>() : nullptr,
-                      c.in(3).as<double>(),
-                      c.in(4).as<double>(),
-                      wanted(0),
-                      wanted(1),
-                      wanted(2),
-                      n};
+int64_t gradients(const Gradient<T>& f, int64_t rows, Context& x) {
+  const int64_t n = f.n, count = blocks(rows, column_block);
   if (rows == 0) {
     clear(f.dweight, n);
     clear(f.dbias, n);
@@ -235,9 +251,35 @@ int64_t layer_norm_backward_run(const Call& c, Context& x) noexcept {
   return -1;
 }
 
+template <class T>
+FASTNN_INLINE T* wanted(const Call& c, int j) {
+  return c.wants(j) ? c.out(j).as<T>() : nullptr;
+}
+
+// Arguments dy, x, weight, mean, rstd.
+template <class T>
+int64_t layer_norm_backward_run(const Call& c, Context& x) noexcept {
+  const T* const weight = c.has(2) ? c.in(2).as<T>() : nullptr;
+  const double *const mean = c.in(3).as<double>(), *const rstd = c.in(4).as<double>();
+  const Gradient<T> f{c.in(0).as<T>(), c.in(1).as<T>(), weight,          mean,    rstd,
+                      wanted<T>(c, 0), wanted<T>(c, 1), wanted<T>(c, 2), c.dim[1]};
+  return gradients(f, c.dim[0], x);
+}
+
+// Arguments dy, x, weight, rstd.
+template <class T>
+int64_t rms_norm_backward_run(const Call& c, Context& x) noexcept {
+  const T* const weight = c.has(2) ? c.in(2).as<T>() : nullptr;
+  const Gradient<T> f{c.in(0).as<T>(), c.in(1).as<T>(), weight,  nullptr, c.in(3).as<double>(),
+                      wanted<T>(c, 0), wanted<T>(c, 1), nullptr, c.dim[1]};
+  return gradients(f, c.dim[0], x);
+}
+
 }  // namespace
 
 const Run layer_norm_kernel[2] = {layer_norm_run<float>, layer_norm_run<double>};
 const Run layer_norm_backward_kernel[2] = {layer_norm_backward_run<float>, layer_norm_backward_run<double>};
+const Run rms_norm_kernel[2] = {rms_norm_run<float>, rms_norm_run<double>};
+const Run rms_norm_backward_kernel[2] = {rms_norm_backward_run<float>, rms_norm_backward_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

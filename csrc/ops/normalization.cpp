@@ -37,30 +37,48 @@ void layer_norm(Call& c) {  // "vooif": x, weight, bias, dims, eps
   c.run = c.dim[0] ? kernel(Kernel::layer_norm, t) : nullptr;
 }
 
-void layer_norm_backward(Call& c) {  // "vvovvifn": dy, x, weight, mean, rstd, dims, eps
+void rms_norm(Call& c) {  // "voif": x, weight, dims, eps
+  const DType t = common_float(c, 0, 2);
+  const View& x = c.in(0);
+  View& rstd = c.out(1);
+  normal_rows(c, x, c.attr[0].i, rstd);
+  normal_factor(c, 1, x, rstd.rank);
+  like(c.out(0), x);
+  densify(c, 0);
+  c.cost = 0.3 * double(x.size());
+  c.run = c.dim[0] ? kernel(Kernel::rms_norm, t) : nullptr;
+}
+
+// dy, x, weight, the statistics from argument 3 on up to `end`, dims, eps.
+void backward(Call& c, Kernel k, int end) {
   const DType t = common_float(c, 0, 3);
   const View& x = c.in(1);
   View lead;
   normal_rows(c, x, c.attr[0].i, lead);
   normal_factor(c, 2, x, lead.rank);
   require(same_shape(c.in(0), x), "dy wants the shape of x");
-  for (const int a : {3, 4}) {
+  for (int a = 3; a < end; a++) {
     require(c.in(a).dtype == DType::f64 && same_shape(c.in(a), lead), "mean and rstd want float64, one per row");
     densify(c, a);
   }
   like(c.out(0), x);
-  for (const int j : {1, 2}) shaped(c.out(j), t, x.rank - lead.rank, x.shape + lead.rank);
+  for (int j = 1; j < c.n_out; j++) shaped(c.out(j), t, x.rank - lead.rank, x.shape + lead.rank);
   densify(c, 0);
   densify(c, 1);
   const int64_t sums = blocks(c.dim[0], column_block), scratch = 2 * sums * c.dim[1] * x.itemsize();
   c.scratch = sums > 1 && (c.wants(1) || c.wants(2)) ? size_t(scratch) : 0;
   c.cost = 0.5 * double(x.size());
-  c.run = kernel(Kernel::layer_norm_backward, t);
+  c.run = kernel(k, t);
 }
+
+void layer_norm_backward(Call& c) { backward(c, Kernel::layer_norm_backward, 5); }  // dy, x, weight, mean, rstd
+void rms_norm_backward(Call& c) { backward(c, Kernel::rms_norm_backward, 4); }      // dy, x, weight, rstd
 
 const OpInfo ops[] = {
     {"layer_norm", "vooif", 3, layer_norm},
     {"layer_norm_backward", "vvovvifn", 3, layer_norm_backward},
+    {"rms_norm", "voif", 2, rms_norm},
+    {"rms_norm_backward", "vvovifn", 2, rms_norm_backward},
 };
 
 }  // namespace

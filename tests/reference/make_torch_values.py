@@ -107,6 +107,10 @@ def group_norm(x: Any, w: Any, b: Any, groups: int, eps: float) -> Any:
     return F.group_norm(x, groups, w, b, eps)
 
 
+def instance_norm(x: Any, w: Any, b: Any, running: Any, own: int, momentum: float, eps: float) -> Any:
+    return F.instance_norm(x, *(running or (None, None)), w, b, bool(own), momentum, eps)
+
+
 def pooled(function: str, indices: bool = False) -> Callable[..., Any]:
     """A pooling function of torch for the rank of x."""
 
@@ -176,6 +180,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "softmax": lambda x, axis: x.softmax(axis),
     "log_softmax": lambda x, axis: x.log_softmax(axis),
     "layer_norm": lambda x, w, b, dims, eps: F.layer_norm(x, x.shape[x.ndim - dims :], w, b, eps),
+    "rms_norm": lambda x, w, dims, eps: F.rms_norm(x, x.shape[x.ndim - dims :], w, eps),
+    "instance_norm": instance_norm,
+    "local_response_norm": lambda x, *attributes: F.local_response_norm(x, *attributes),
     "batch_norm": lambda x, w, b, running, momentum, eps: F.batch_norm(x, None, None, w, b, True, momentum, eps),
     "batch_norm_inference": lambda x, w, b, running, eps: F.batch_norm(x, *running, w, b, eps=eps),
     "group_norm": group_norm,

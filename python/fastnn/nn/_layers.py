@@ -101,13 +101,49 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     >>> fastnn.nn.functional.layer_norm([[1.0, 3.0]], (2,), eps=0.0)
     tensor([[-1.,  1.]])
     """
-    x, shape = as_tensor(input), tuple(normalized_shape)
+    x = as_tensor(input)
+    dims = dims_of(x, tuple(normalized_shape))
+    return ops.layer_norm(x, weight, bias, dims=dims, eps=eps)  # type: ignore[no-any-return]
+
+
+def dims_of(x: Tensor, shape: tuple[int, ...]) -> int:
+    """How many dimensions that shape has, with which x must end."""
     if not shape or x.array.shape[-len(shape) :] != shape:
         wants = ", ".join(["*", *map(str, shape)])
         raise ValueError(
             f"Given normalized_shape={list(shape)}, expected input with shape [{wants}], but got input of size{x.shape}"
         )
-    return ops.layer_norm(x, weight, bias, dims=len(shape), eps=eps)  # type: ignore[no-any-return]
+    return len(shape)
+
+
+def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
+    r"""Root mean square 1 over the last dimensions, then times weight; see `fastnn.ops.rms_norm`.
+
+    Parameters
+    ----------
+    input : array_like (..., *normalized_shape)
+    normalized_shape : sequence of int
+    weight : array_like of that shape, optional
+    eps : float, optional
+        Added to the mean square; by default the distance from 1 to the next number of the dtype.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    ValueError
+        Where the input does not end with that shape.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> fastnn.nn.functional.rms_norm([[-2.0, 2.0]], (2,), eps=0.0)
+    tensor([[-1.,  1.]])
+    """
+    x = as_tensor(input)
+    return ops.rms_norm(x, weight, dims=dims_of(x, tuple(normalized_shape)), eps=eps)  # type: ignore[no-any-return]
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:

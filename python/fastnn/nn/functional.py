@@ -23,8 +23,8 @@ from ._activations import (
     swish,
     tanh,
 )
-from ._channel_norms import batch_norm
-from ._layers import dropout, layer_norm, linear, normalize, one_hot, pad
+from ._channel_norms import batch_norm, group_norm, instance_norm, local_response_norm
+from ._layers import dropout, layer_norm, linear, normalize, one_hot, pad, rms_norm
 from ._losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -67,14 +67,17 @@ __all__ = [
     "dropout",
     "elu",
     "gelu",
+    "group_norm",
     "hardswish",
     "hardtanh",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "max_pool1d",
     "max_pool2d",
@@ -87,6 +90,7 @@ __all__ = [
     "pad",
     "relu",
     "relu6",
+    "rms_norm",
     "selu",
     "sigmoid",
     "silu",

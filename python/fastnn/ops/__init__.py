@@ -13,6 +13,7 @@ from . import (
     channel_norms,
     classification,
     clipping,
+    composed_norms,
     contractions,
     elementary,
     engine,
@@ -35,6 +36,7 @@ from .broadcasting import *
 from .channel_norms import *
 from .classification import *
 from .clipping import *
+from .composed_norms import *
 from .contractions import *
 from .elementary import *
 from .engine import *
@@ -58,6 +60,7 @@ __all__ += broadcasting.__all__
 __all__ += channel_norms.__all__
 __all__ += classification.__all__
 __all__ += clipping.__all__
+__all__ += composed_norms.__all__
 __all__ += contractions.__all__
 __all__ += elementary.__all__
 __all__ += engine.__all__

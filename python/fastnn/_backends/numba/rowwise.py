@@ -1,4 +1,4 @@
-"""Softmax and layer normalization, row by row."""
+"""Softmax, layer and RMS normalization, row by row."""
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ def log_softmax_backward(dy: Any, y: Any, axis: int, needs: int) -> Any:
 
 
 @jit
-def normalize_rows(x, weight, bias, y, mean, rstd, eps):
+def normalize_rows(x, weight, bias, y, mean, rstd, eps, centered):
     n = x.shape[1]
     for r in range(x.shape[0]):
-        middle, total = row_mean(x, r), 0.0
+        middle, total = row_mean(x, r) if centered else 0.0, 0.0
         for i in range(n):
             total += (x[r, i] - middle) ** 2
         scale = 1 / math.sqrt(total / n + eps)
@@ -88,7 +88,7 @@ def normalize_rows(x, weight, bias, y, mean, rstd, eps):
 
 
 @jit
-def normalize_slopes(dy, x, weight, mean, rstd, dx, dw, db, need_x):
+def normalize_slopes(dy, x, weight, mean, rstd, dx, dw, db, need_x, centered):
     n = x.shape[1]
     for r in range(x.shape[0]):
         a, b = 0.0, 0.0
@@ -99,6 +99,8 @@ def normalize_slopes(dy, x, weight, mean, rstd, dx, dw, db, need_x):
             b += g * z
             dw[i] += dy[r, i] * z
             db[i] += dy[r, i]
+        if not centered:
+            a = 0.0
         if need_x:
             for i in range(n):
                 z = (x[r, i] - mean[r]) * rstd[r]
@@ -123,7 +125,7 @@ def layer_norm(x: Any, weight: Any, bias: Any, dims: int, eps: float) -> Any:
     y = np.empty_like(rows)
     lead = x.shape[: x.ndim - dims]
     mean, rstd = np.empty(len(rows)), np.empty(len(rows))
-    normalize_rows(rows, vector(weight, x.dtype), vector(bias, x.dtype), y, mean, rstd, float(eps))
+    normalize_rows(rows, vector(weight, x.dtype), vector(bias, x.dtype), y, mean, rstd, float(eps), True)
     return y.reshape(x.shape), mean.reshape(lead), rstd.reshape(lead)
 
 
@@ -132,7 +134,7 @@ def layer_norm_backward(dy: Any, x: Any, weight: Any, mean: Any, rstd: Any, dims
     n = rows.shape[1]
     dx, dw, db = np.empty_like(rows), np.zeros(n), np.zeros(n)
     means, scales = (np.ascontiguousarray(a, np.float64).reshape(-1) for a in (mean, rstd))
-    normalize_slopes(table(dy, dims), rows, vector(weight, x.dtype), means, scales, dx, dw, db, bool(needs & 1))
+    normalize_slopes(table(dy, dims), rows, vector(weight, x.dtype), means, scales, dx, dw, db, bool(needs & 1), True)
     shape = x.shape[x.ndim - dims :]
     return (
         dx.reshape(x.shape) if needs & 1 else None,
@@ -142,3 +144,28 @@ def layer_norm_backward(dy: Any, x: Any, weight: Any, mean: Any, rstd: Any, dims
 
 
 KERNELS["layer_norm_backward"] = layer_norm_backward  # its statistics are float64 beside float32
+
+
+@array
+def rms_norm(x: Any, weight: Any, dims: int, eps: float) -> Any:
+    rows = table(x, dims)
+    y, unused, rstd = np.empty_like(rows), np.empty(len(rows)), np.empty(len(rows))
+    added = float(np.finfo(x.dtype).eps) if eps < 0 else float(eps)
+    normalize_rows(rows, vector(weight, x.dtype), vector(None, x.dtype), y, unused, rstd, added, False)
+    return y.reshape(x.shape), rstd.reshape(x.shape[: x.ndim - dims])
+
+
+def rms_norm_backward(dy: Any, x: Any, weight: Any, rstd: Any, dims: int, eps: float, needs: int) -> Any:
+    rows = table(x, dims)
+    n = rows.shape[1]
+    dx, dw, db = np.empty_like(rows), np.zeros(n), np.zeros(n)
+    scales = np.ascontiguousarray(rstd, np.float64).reshape(-1)
+    none = np.zeros_like(scales)
+    normalize_slopes(table(dy, dims), rows, vector(weight, x.dtype), none, scales, dx, dw, db, bool(needs & 1), False)
+    return (
+        dx.reshape(x.shape) if needs & 1 else None,
+        dw.astype(x.dtype).reshape(x.shape[x.ndim - dims :]) if needs & 2 else None,
+    )
+
+
+KERNELS["rms_norm_backward"] = rms_norm_backward
