@@ -355,7 +355,10 @@ def arguments(function: Any) -> list[tuple[str, Any]]:
 
 
 # PyTorch does not tell their signatures.
-BUILTIN = ("adaptive_avg_pool1d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "gelu", "linear", "one_hot", "softplus")
+BUILTIN = (
+    *("adaptive_avg_pool1d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "pixel_shuffle", "pixel_unshuffle"),
+    *("gelu", "linear", "one_hot", "softplus"),
+)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,12 @@ def instance_norm(x: Any, w: Any, b: Any, running: Any, own: int, momentum: floa
     return F.instance_norm(x, *(running or (None, None)), w, b, bool(own), momentum, eps)
 
 
+def interpolate(x: Any, size: Any, scale: Any, mode: int, corners: int) -> Any:
+    name = ("linear", "bilinear", "trilinear")[x.ndim - 3] if mode else "nearest"
+    factors = tuple(a / b for a, b in zip(scale[::2], scale[1::2], strict=True))
+    return F.interpolate(x, size or None, factors or None, name, bool(corners) if mode else None)
+
+
 def pooled(function: str, indices: bool = False) -> Callable[..., Any]:
     """A pooling function of torch for the rank of x."""
 
@@ -188,6 +194,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "group_norm": group_norm,
     **{n: pooled(n) for n in ("max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool")},
     **{f"{n}_indices": pooled(n, indices=True) for n in ("max_pool", "adaptive_max_pool")},
+    "interpolate": interpolate,
+    "pixel_shuffle": plain("pixel_shuffle"),
+    "pixel_unshuffle": plain("pixel_unshuffle"),
     "mse": pair_loss("mse_loss"),
     "l1": pair_loss("l1_loss"),
     "huber": pair_loss("huber_loss", "delta"),

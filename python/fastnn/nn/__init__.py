@@ -54,6 +54,7 @@ from .pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from .upsampling import PixelShuffle, PixelUnshuffle, Upsample
 
 __all__ = [
     "ELU",
@@ -102,6 +103,8 @@ __all__ = [
     "ModuleList",
     "NLLLoss",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "RMSNorm",
     "ReLU",
     "ReLU6",
@@ -113,6 +116,7 @@ __all__ = [
     "Swish",
     "Tanh",
     "Unflatten",
+    "Upsample",
     "functional",
     "init",
     "utils",

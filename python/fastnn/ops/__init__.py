@@ -24,6 +24,7 @@ from . import (
     pooling,
     random,
     reductions,
+    resampling,
     selection,
     shape,
     smooth,
@@ -47,6 +48,7 @@ from .normalization import *
 from .pooling import *
 from .random import *
 from .reductions import *
+from .resampling import *
 from .selection import *
 from .shape import *
 from .smooth import *
@@ -71,6 +73,7 @@ __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += random.__all__
 __all__ += reductions.__all__
+__all__ += resampling.__all__
 __all__ += selection.__all__
 __all__ += shape.__all__
 __all__ += smooth.__all__

@@ -17,6 +17,7 @@ from . import (
     movement,
     pooling,
     reductions,
+    resampling,
     rowwise,
     updates,
 )
@@ -32,6 +33,7 @@ MODULES = (
     updates,
     channel_norms,
     pooling,
+    resampling,
 )
 NAME = "numba"
 
