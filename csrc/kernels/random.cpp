@@ -1,4 +1,5 @@
-// Dropout: the mask is a pure function of seed and offset, so backward makes it again instead of storing it.
+// Dropout: the mask is a pure function of seed and offset, so backward makes it again instead of storing it. Words are
+// counted in C order whatever the layout, so that images in channels-last memory lose the same values as others.
 #include "kernels/philox.h"
 #include "kernels/table.h"
 
@@ -7,11 +8,23 @@ namespace {
 
 constexpr int64_t random_grain = 256 * philox_words;
 
-// x, y dense; p, seed, offset. Keep where word >= floor(p 2^32), scaled by 1 / (1 - p); p = 1 keeps nothing.
+// y from a dense array; the loop of the call is that of a copy. (Reading and writing single values in another order
+// took twice the time.)
+void restore_order(const Call& c, Context& x, const View& dense) {
+  View views[] = {dense, c.out(0)};
+  Call copy = c;
+  copy.views = views;
+  copy.n_args = copy.n_out = 1;
+  copy.first[1] = 1;
+  copy_kernel[0](copy, x);
+}
+
+// x dense; p, seed, offset. y has memory of another order where there is scratch. Keep where word >= floor(p 2^32),
+// scaled by 1 / (1 - p); p = 1 keeps nothing.
 template <class T>
 int64_t dropout_run(const Call& c, Context& x) noexcept {
   const T* from = c.in(0).as<T>();
-  T* to = c.out(0).as<T>();
+  T* to = c.scratch ? reinterpret_cast<T*>(x.scratch) : c.out(0).as<T>();
   const int64_t n = c.in(0).size();
   const double p = c.attr[0].f;
   const uint64_t seed = uint64_t(c.attr[1].i), offset = uint64_t(c.attr[2].i);
@@ -29,6 +42,11 @@ int64_t dropout_run(const Call& c, Context& x) noexcept {
       }
     }
   });
+  if (c.scratch) {
+    View dense = c.in(0);
+    dense.data = x.scratch;
+    restore_order(c, x, dense);
+  }
   return -1;
 }
 

@@ -22,19 +22,20 @@ void loop_over(Call& c, Kernel k, DType kernel_type, int n, View& y) {
   c.cost = 0.25 * double(y.size());
 }
 
-// A result of this dtype: the operands' shapes broadcast, in the layout of the first one that has the whole shape
-// (results of channels-last arrays stay channels-last).
+// A result of this dtype: the operands' shapes broadcast, in the memory order of the first one that has the whole shape
+// without gaps or repetition (results of channels-last arrays stay channels-last).
 void result(Call& c, Kernel k, DType kernel_type, int n, DType dtype) {
   View& y = c.out(0);
-  const View* whole = &c.in(int(c.dim[0]));
-  like(y, *whole, dtype);
+  like(y, c.in(int(c.dim[0])), dtype);
   for (int q = 1; q < n; q++)
     if (!same_shape(y, c.in(int(c.dim[q])))) broadcast(y, y, c.in(int(c.dim[q])));
-  for (int q = 0; q < n; q++)
-    if (whole = &c.in(int(c.dim[q])); same_shape(y, *whole)) {
-      like_layout(y, *whole, dtype);
-      break;
-    }
+  for (int q = 0; q < n; q++) {
+    const View& whole = c.in(int(c.dim[q]));
+    if (!same_shape(y, whole)) continue;
+    if (whole.dense()) break;
+    like_layout(y, whole, dtype);
+    if (!y.dense()) break;
+  }
   if (c.wants(0)) loop_over(c, k, kernel_type, n, y);
 }
 
