@@ -5,7 +5,7 @@
 // In captured steps also with relu in the epilogue: Y = relu(X W^T + b), and dX = dY W where X > 0 for an X that is
 // itself the result of a relu.
 #include "kernels/gemm/gemm.h"
-#include "kernels/reduce.h"
+#include "kernels/row_sums.h"
 #include "kernels/table.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -57,18 +57,6 @@ int64_t linear_run(const Call& c, Context& x) noexcept {
   return -1;
 }
 
-// Sums over the m rows of a matrix with dense rows of n values.
-template <class T>
-FASTNN_INLINE void sum_rows(Context& x, int64_t m, int64_t n, Matrix<T> a, T* out) {
-  if (m == 0) {
-    __builtin_memset(out, 0, size_t(n) * sizeof(T));
-    return;
-  }
-  const int64_t step = a.row * int64_t(sizeof(T));
-  const Reduction r(reinterpret_cast<const char*>(a.p), m, step, n, sizeof(T));
-  fold_columns<Sum, T, T>(r, x, nullptr, reinterpret_cast<T*>(x.scratch), out);
-}
-
 template <class T, Epilogue E>
 int64_t linear_backward_run(const Call& c, Context& x) noexcept {
   const int64_t m = c.dim[0], n = c.dim[1], k = c.dim[2];
@@ -76,7 +64,7 @@ int64_t linear_backward_run(const Call& c, Context& x) noexcept {
   const Matrix<T> input = matrix<T>(c.in(1));
   if (c.wants(0)) product<T>(x, m, k, n, dy, matrix<T>(c.in(2)), c.out(0).as<T>(), nullptr, E, input);
   if (c.wants(1)) product<T>(x, n, k, m, dy.transposed(), input, c.out(1).as<T>(), nullptr);
-  if (c.wants(2)) sum_rows(x, m, n, dy, c.out(2).as<T>());
+  if (c.wants(2)) sum_rows(x, m, n, dy.p, dy.row, c.out(2).as<T>());
   return -1;
 }
 

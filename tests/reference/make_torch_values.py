@@ -142,6 +142,42 @@ def pad(x: Any, width: Any, value: float) -> Any:
     return F.pad(x, [n for i in reversed(range(x.ndim)) for n in width[2 * i : 2 * i + 2]], value=value)
 
 
+def conv(x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    """PyTorch pads both ends alike: what is not alike is padded before."""
+    n = len(stride)
+    x = F.pad(x, [i for k in reversed(range(n)) for i in padding[2 * k : 2 * k + 2]])
+    return getattr(F, f"conv{n}d")(x, w, b, stride, 0, dilation, groups)
+
+
+def conv_transpose(x: Any, w: Any, b: Any, stride: Any, padding: Any, more: Any, dilation: Any, groups: int) -> Any:
+    """The same for a result that is cut."""
+    n = len(stride)
+    y = getattr(F, f"conv_transpose{n}d")(x, w, b, stride, 0, more, groups, dilation)
+    return F.pad(y, [-i for k in reversed(range(n)) for i in padding[2 * k : 2 * k + 2]])
+
+
+def with_height(x: Any, *sizes: Any) -> tuple[Any, ...]:
+    """PyTorch's unfold and fold take images alone: a sequence gets a height of 1."""
+    flat = lambda s, fill: (fill, *s) if len(s) == 1 else s  # noqa: E731
+    kernel, stride, padding, dilation = sizes
+    padding = (0, 0, *padding) if len(padding) == 2 else padding
+    return flat(kernel, 1), flat(stride, 1), [padding[2], padding[3], padding[0], padding[1]], flat(dilation, 1)
+
+
+def unfold(x: Any, *sizes: Any) -> Any:
+    kernel, stride, padding, dilation = with_height(x, *sizes)
+    images = x if x.ndim == 4 else x[:, :, None]
+    return F.unfold(F.pad(images, padding), kernel, dilation, 0, stride)
+
+
+def fold(x: Any, size: Any, *sizes: Any) -> Any:
+    kernel, stride, padding, dilation = with_height(x, *sizes)
+    flat = size if len(size) == 2 else (1, *size)
+    frame = (flat[0] + padding[2] + padding[3], flat[1] + padding[0] + padding[1])
+    y = F.pad(F.fold(x, frame, kernel, dilation, 0, stride), [-n for n in padding])
+    return y if len(size) == 2 else y[:, :, 0]
+
+
 # The op's call in PyTorch; it takes the inputs, then the attributes in their one form.
 CALLS: dict[str, Callable[..., Any]] = {
     **{n: plain(n) for n in ("negative", "exp", "log", "log1p", "expm1", "sqrt", "square", "abs", "matmul", "where")},
@@ -169,6 +205,10 @@ CALLS: dict[str, Callable[..., Any]] = {
     "concatenate": lambda xs, axis: torch.concatenate(xs, axis),
     "stack": lambda xs, axis: torch.stack(xs, axis),
     "linear": lambda x, w, b: F.linear(x, w, b),
+    "conv": conv,
+    "conv_transpose": conv_transpose,
+    "unfold": unfold,
+    "fold": fold,
     "sum": lambda x, axis, keepdims: x.sum(axis, keepdim=bool(keepdims)),
     "mean": lambda x, axis, keepdims: x.mean(axis, keepdim=bool(keepdims)),
     "max": lambda x, axis, keepdims: x.amax(axis, keepdim=bool(keepdims)),

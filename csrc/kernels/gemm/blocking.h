@@ -34,7 +34,7 @@ constexpr int64_t strip_bytes = 3072;
 // A block of B for the second cache.
 constexpr int64_t block_bytes = vector_bytes == 64 ? 1 << 20 : 1 << 19;
 // A panel of B for the first cache.
-constexpr int64_t panel_bytes = 24 << 10;
+constexpr int64_t b_panel_bytes = 24 << 10;
 // A larger B is copied, if there are rows enough to pay for it: many for one that the second cache holds
 // in any case, fewer for one that it does not.
 constexpr int64_t small_bytes = 256 << 10, small_rows = 48;
@@ -199,7 +199,7 @@ Plan make_plan(const GemmArgs<T>& g) {
   const int64_t panel = x.vectors * lanes;
   const int64_t most = !x.pack_b                ? k_block
                        : x.path == Path::blocks ? strip_bytes / bytes
-                                                : panel_bytes / (panel * bytes);
+                                                : b_panel_bytes / (panel * bytes);
   x.piece = Pieces(g.k, most).size;
   const bool cut = x.piece < smaller(g.k, k_block);
   x.keep_partial = cut && (g.accumulate || g.k > k_block);

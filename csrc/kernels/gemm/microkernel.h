@@ -61,12 +61,11 @@ FASTNN_INLINE void store_part(Vec<T> v, T* row, int last) {
   }
 }
 
-// sums += A B over k steps: A(i, p) = a[i * a_row + p * a_col], row p of B begins at b + p * b_row.
-template <class T, int M, int V, bool Tail>
-FASTNN_INLINE void multiply_tile(Vec<T> (&sums)[M][V], int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b,
+// sums += A B over k steps: the rows of A step by a_col elements, row p of B begins at b + p * b_row.
+template <class T, int M, int V, bool Tail, class RowsOfA>
+FASTNN_INLINE void multiply_rows(Vec<T> (&sums)[M][V], int64_t k, RowsOfA rows, int64_t a_col, const T* b,
                                  int64_t b_row, int last) {
   // Steps in bytes: of steps in elements the compiler makes a second loop for a step of one.
-  Rows<T, M> rows(a, a_row);
   const int64_t a_step = a_col * static_cast<int64_t>(sizeof(T));
   const int64_t b_step = b_row * static_cast<int64_t>(sizeof(T));
   const char* right_row = reinterpret_cast<const char*>(b);
@@ -81,6 +80,13 @@ FASTNN_INLINE void multiply_tile(Vec<T> (&sums)[M][V], int64_t k, const T* a, in
     rows.advance(a_step);
     right_row += b_step;
   }
+}
+
+// The same where A(i, p) = a[i * a_row + p * a_col].
+template <class T, int M, int V, bool Tail>
+FASTNN_INLINE void multiply_tile(Vec<T> (&sums)[M][V], int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b,
+                                 int64_t b_row, int last) {
+  multiply_rows<T, M, V, Tail>(sums, k, Rows<T, M>(a, a_row), a_col, b, b_row, last);
 }
 
 // Something to be added to a finished tile, in order; row 0 apart for a row that all rows share.

@@ -24,6 +24,16 @@ from .activation import (
 )
 from .batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .container import ModuleDict, ModuleList, Sequential
+from .convolution import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Fold,
+    Unfold,
+)
 from .dropout import Dropout
 from .instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from .linear import Flatten, Identity, Linear, Unflatten
@@ -75,9 +85,16 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "CompiledModule",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
     "Flatten",
+    "Fold",
     "GroupNorm",
     "Hardswish",
     "Hardtanh",
@@ -116,6 +133,7 @@ __all__ = [
     "Swish",
     "Tanh",
     "Unflatten",
+    "Unfold",
     "Upsample",
     "functional",
     "init",

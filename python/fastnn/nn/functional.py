@@ -24,6 +24,16 @@ from ._activations import (
     tanh,
 )
 from ._channel_norms import batch_norm, group_norm, instance_norm, local_response_norm
+from ._convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    fold,
+    unfold,
+)
 from ._layers import dropout, layer_norm, linear, normalize, one_hot, pad, rms_norm
 from ._losses import (
     binary_cross_entropy,
@@ -64,9 +74,16 @@ __all__ = [
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cross_entropy",
     "dropout",
     "elu",
+    "fold",
     "gelu",
     "group_norm",
     "hardswish",
@@ -102,4 +119,5 @@ __all__ = [
     "softplus",
     "swish",
     "tanh",
+    "unfold",
 ]

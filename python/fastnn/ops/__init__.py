@@ -15,6 +15,7 @@ from . import (
     clipping,
     composed_norms,
     contractions,
+    convolution,
     elementary,
     engine,
     indexing,
@@ -29,6 +30,7 @@ from . import (
     shape,
     smooth,
     softmaxes,
+    unfolding,
     updates,
 )
 from .activations import *
@@ -39,6 +41,7 @@ from .classification import *
 from .clipping import *
 from .composed_norms import *
 from .contractions import *
+from .convolution import *
 from .elementary import *
 from .engine import *
 from .indexing import *
@@ -53,6 +56,7 @@ from .selection import *
 from .shape import *
 from .smooth import *
 from .softmaxes import *
+from .unfolding import *
 from .updates import *
 
 __all__: list[str] = []
@@ -64,6 +68,7 @@ __all__ += classification.__all__
 __all__ += clipping.__all__
 __all__ += composed_norms.__all__
 __all__ += contractions.__all__
+__all__ += convolution.__all__
 __all__ += elementary.__all__
 __all__ += engine.__all__
 __all__ += indexing.__all__
@@ -78,4 +83,5 @@ __all__ += selection.__all__
 __all__ += shape.__all__
 __all__ += smooth.__all__
 __all__ += softmaxes.__all__
+__all__ += unfolding.__all__
 __all__ += updates.__all__

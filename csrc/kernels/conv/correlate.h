@@ -1,0 +1,168 @@
+// A pass over images: every box of outputs, for all panels of channels, by register tiles that sum over the taps and
+// channels straight from channels-last memory, or from a copy of the box where that needs zeros around it.
+#pragma once
+
+#include "kernels/conv/images.h"
+#include "kernels/conv/pack.h"
+#include "kernels/conv/slots.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+template <class T>
+struct Correlation {
+  const ConvPass& p;
+  const ConvBoxes& boxes;
+  Images<const T> x;
+  Images<T> y;
+  int64_t y_length[conv_axes];  // of what is written
+  const T* weights;             // packed
+  const T* bias;                // of this group, or null
+
+  // Where a box is read.
+  struct Source {
+    const T* p;
+    int64_t step[conv_axes + 1];  // from position to position
+  };
+
+  // Tiles of some rows of outputs for a chunk of channels and a panel.
+  void rows(ConvTile<T>& tile, const int64_t* size, const Source& source, const T* a0, T* c0, int vectors) const {
+    const int64_t width = size[3], count = size[0] * size[1] * size[2];
+    const int64_t y_row[3] = {y_length[0] * y_length[1] * y_length[2] * y.pixel,
+                              y_length[1] * y_length[2] * p.axis[0].step * y.pixel,
+                              y_length[2] * p.axis[1].step * y.pixel};
+    const int64_t x_row[3] = {source.step[0], source.step[1] * p.axis[0].stride, source.step[2] * p.axis[1].stride};
+    int64_t place[3] = {0, 0, 0}, a_at = 0, c_at = 0;
+    const auto advance = [&]() FASTNN_INLINED {
+      for (int i = 3; i-- > 0;) {
+        a_at += x_row[i];
+        c_at += y_row[i];
+        if (++place[i] < size[i]) return;
+        a_at -= place[i] * x_row[i];
+        c_at -= place[i] * y_row[i];
+        place[i] = 0;
+      }
+    };
+    const int most = conv_rows[vectors];
+    const ConvKernel<T>* const kernels = conv_kernels<T>(vectors, tile.last);
+    const EvenSplit tiles(width, parts(width, most));
+    const bool pairs = 2 * width <= most;
+    for (int64_t row = 0; row < count; row++) {
+      const T* const a = a0 + a_at;
+      T* const c = c0 + c_at;
+      if (pairs && row + 1 < count) {
+        const int64_t a_before = a_at, c_before = c_at;
+        advance();
+        tile.a = a;
+        tile.c = c;
+        tile.a_second = a_at - a_before;
+        tile.c_second = c_at - c_before;
+        kernels[2 * width](tile);
+        row++;
+      } else {
+        for (int64_t t = 0; t < tiles.count; t++) {
+          const int64_t first = tiles.begin(t), height = tiles.size(t), half = (height + 1) / 2;
+          tile.a = a + first * tile.a_row;
+          tile.c = c + first * tile.c_row;
+          tile.a_second = half * tile.a_row;
+          tile.c_second = half * tile.c_row;
+          kernels[height](tile);
+        }
+      }
+      advance();
+    }
+  }
+
+  void box(int64_t number, Range of_panels, const EvenSplit& panels, T* copy) const {
+    constexpr int64_t lanes = Vec<T>::lanes;
+    int64_t at[conv_axes + 1], size[conv_axes + 1];
+    ReadBox read;
+    for (int i = 0; i <= conv_axes; i++) {
+      at[i] = boxes.place(number, i);
+      size[i] = smaller(boxes.size[i], (i == 0 ? p.images : p.axis[i - 1].count) - at[i]);
+      read.first[i] = i == 0 ? at[0] : at[i] * p.axis[i - 1].stride + p.axis[i - 1].offset;
+      read.extent[i] = i == 0 ? size[0] : p.axis[i - 1].extent(size[i]);
+    }
+    const EvenSplit chunks(p.in, p.chunks);
+    ConvTile<T> tile;
+    tile.a_col = 1;
+    for (int64_t q = 0; q < chunks.count; q++) {
+      const Range c = chunks.part(q);
+      Source source;
+      if (boxes.staged) {
+        copy_box(p, x.channels(c.begin), read, c.size(), copy);
+        source.p = copy;
+        source.step[3] = c.size();
+        for (int i = 3; i-- > 0;) source.step[i] = source.step[i + 1] * read.extent[i + 1];
+      } else {
+        source.step[3] = x.pixel;
+        for (int i = 3; i-- > 0;) source.step[i] = source.step[i + 1] * p.axis[i].length;
+        source.p = x.p + c.begin;
+        for (int i = 0; i <= conv_axes; i++) source.p += read.first[i] * source.step[i];
+      }
+      // Taps of a row are one run of numbers where they touch.
+      const bool touching = source.step[3] * p.axis[2].dilation == c.size();
+      tile.k = touching ? c.size() * p.axis[2].taps : c.size();
+      for (int i = 0; i < 3; i++) {
+        tile.segments[i] = p.axis[i].taps;
+        tile.a_step[i] = source.step[i + 1] * p.axis[i].dilation;
+      }
+      if (touching && p.axis[2].taps > 0) tile.segments[2] = 1;
+      tile.a_row = source.step[3] * p.axis[2].stride;
+      tile.c_row = y.pixel * p.axis[2].step;
+      tile.accumulate = q > 0;
+      T* c0 = y.p + (at[0] * y_length[0] * y_length[1] * y_length[2]) * y.pixel;
+      const int64_t steps[3] = {y_length[1] * y_length[2], y_length[2], 1};
+      for (int i = 0; i < 3; i++) c0 += (p.axis[i].first + at[i + 1] * p.axis[i].step) * steps[i] * y.pixel;
+      for (int64_t n = of_panels.begin; n < of_panels.end; n++) {
+        const Range v = panels.part(n);
+        const int64_t o = v.begin * lanes, width = v.size() * lanes;
+        tile.b = weights + (o * p.in + c.begin * width) * p.taps();
+        tile.b_row = width;
+        tile.b_step[2] = tile.k * width;
+        tile.b_step[1] = tile.segments[2] * tile.b_step[2];
+        tile.b_step[0] = tile.segments[1] * tile.b_step[1];
+        tile.bias = bias && q == chunks.count - 1 ? bias + o : nullptr;
+        tile.last = static_cast<int>(smaller(lanes, p.out - o - width + lanes));
+        rows(tile, size, source, source.p, c0 + o, static_cast<int>(v.size()));
+      }
+    }
+  }
+};
+
+// All of a pass; `scratch` has the room that conv_room tells.
+template <class T>
+void correlate(Context& context, const ConvShape& s, const ConvPass& p, const ConvWeights<T>& w, Images<const T> x,
+               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, char* scratch) {
+  const ConvBoxes boxes = conv_boxes(p, sizeof(T));
+  if (boxes.all == 0) return;
+  const ConvRoom room = conv_room(p, s.taps(), sizeof(T));
+  int32_t* const place = reinterpret_cast<int32_t*>(scratch);
+  T* const packed = reinterpret_cast<T*>(scratch + room.table);
+  char* const copies = scratch + room.table + room.weights;
+  if (p.taps() > 0) {
+    tap_places(s, p, place);
+    pack_weights(context, w, p, place, packed);
+  }
+  Correlation<T> c{p, boxes, x, y, {y_length[0], y_length[1], y_length[2]}, packed, bias};
+  const EvenSplit panels = conv_panels<T>(p.out);
+  const double work = double(boxes.all) * double(boxes.size[0] * boxes.size[1] * boxes.size[2] * boxes.size[3]) *
+                      double(p.in * p.out) * double(larger(1, p.taps()));
+  const int64_t worth = work < 1e6 ? 1 : work < 1e6 * conv_jobs ? static_cast<int64_t>(work / 1e6) : conv_jobs;
+  const int64_t box_jobs = smaller(worth, boxes.all);
+  const EvenSplit of_boxes(boxes.all, box_jobs);
+  const EvenSplit of_panels(panels.count, larger(1, smaller(worth / box_jobs, panels.count)));
+  Slots slots;
+  parallel_for(context, of_boxes.count * of_panels.count, 1, [&](int64_t lo, int64_t hi) {
+    const int slot = slots.take();
+    T* const copy = reinterpret_cast<T*>(copies + static_cast<size_t>(slot) * room.box);
+    for (int64_t n = lo; n < hi; n++) {
+      const Range range = of_boxes.part(n / of_panels.count);
+      for (int64_t b = range.begin; b < range.end; b++) c.box(b, of_panels.part(n % of_panels.count), panels, copy);
+    }
+    slots.give(slot);
+  });
+}
+
+}  // namespace
+}  // namespace fastnn::FASTNN_ISA

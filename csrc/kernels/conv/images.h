@@ -1,0 +1,97 @@
+// Images in channels-last memory, and copies of them: of whole arrays that lie otherwise, of boxes with zeros around.
+#pragma once
+
+#include "kernels/conv/shape.h"
+#include "kernels/gemm/blocking.h"
+#include "kernels/rows.h"
+#include "kernels/strided.h"
+#include "simd/vec.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+// Pixel after pixel, `pixel` elements apart; channels are neighbors. Axes as in ConvShape.
+template <class T>
+struct Images {
+  T* p;
+  int64_t pixel;
+
+  FASTNN_INLINE Images channels(int64_t from) const { return {p + from, pixel}; }
+};
+
+// A copy of an array (images, channels, *space) of any layout with the channels last, without gaps.
+template <class T>
+void copy_channels_last(Context& x, const View& from, T* to) {
+  const int64_t channels = from.shape[1], width = from.shape[from.rank - 1];
+  const int64_t across = from.stride[1], down = from.stride[from.rank - 1];
+  int64_t rows = from.shape[0];
+  for (int i = 2; i < from.rank - 1; i++) rows *= from.shape[i];
+  // A row is copied in pieces, so that a few long ones can be shared, too.
+  constexpr int64_t piece = 256;
+  const int64_t pieces = ceil_div(width, piece);
+  parallel_for(x, rows * pieces, elementwise_grain / (channels * smaller(width, piece)) + 1,
+               [&](int64_t lo, int64_t hi) {
+                 for (int64_t n = lo; n < hi; n++) {
+                   const int64_t first = n % pieces * piece;
+                   const char* p = from.data + first * down;
+                   int64_t row = n / pieces;
+                   for (int i = from.rank - 2; i >= 0; i--) {
+                     if (i == 1) continue;
+                     p += row % from.shape[i] * from.stride[i];
+                     row /= from.shape[i];
+                   }
+                   T* const target = to + (n / pieces * width + first) * channels;
+                   move_band<T>(reinterpret_cast<char*>(target), channels * int64_t(sizeof(T)), p, down, across,
+                                smaller(piece, width - first), channels);
+                 }
+               });
+}
+
+// What a pass reads for a box: positions [first, first + extent) of each axis, of some channels, zero where they lie
+// beyond the edges. Axis 0 counts images.
+struct ReadBox {
+  int64_t first[conv_axes + 1], extent[conv_axes + 1];
+};
+
+template <class T>
+FASTNN_INLINE void copy_pixels(const T* from, int64_t from_pixel, T* to, int64_t n, int64_t channels) {
+  if (from_pixel == channels) {
+    __builtin_memcpy(to, from, size_t(n * channels) * sizeof(T));
+    return;
+  }
+  for (int64_t i = 0; i < n; i++, from += from_pixel, to += channels) {
+    int64_t c = 0;
+    for (; c + Vec<T>::lanes <= channels; c += Vec<T>::lanes) Vec<T>::load(from + c).store(to + c);
+    if (c < channels) {
+      const int rest = static_cast<int>(channels - c);
+      Vec<T>::load(from + c, rest).store(to + c, rest);
+    }
+  }
+}
+
+template <class T>
+void copy_box(const ConvPass& p, Images<const T> x, const ReadBox& box, int64_t channels, T* to) {
+  const int64_t *const first = box.first, *const extent = box.extent;
+  const int64_t row = extent[3] * channels;
+  const auto clear = [](T* q, int64_t n) FASTNN_INLINED {
+    if (n > 0) __builtin_memset(q, 0, size_t(n) * sizeof(T));
+  };
+  const int64_t length = p.axis[2].length;
+  const int64_t left = smaller(larger(-first[3], 0), extent[3]);
+  const int64_t right = smaller(larger(first[3] + extent[3] - length, 0), extent[3] - left);
+  for (int64_t n = first[0]; n < first[0] + extent[0]; n++)
+    for (int64_t d = first[1]; d < first[1] + extent[1]; d++)
+      for (int64_t h = first[2]; h < first[2] + extent[2]; h++, to += row) {
+        if (d < 0 || d >= p.axis[0].length || h < 0 || h >= p.axis[1].length) {
+          clear(to, row);
+          continue;
+        }
+        const int64_t at = ((n * p.axis[0].length + d) * p.axis[1].length + h) * length + first[3] + left;
+        clear(to, left * channels);
+        copy_pixels(x.p + at * x.pixel, x.pixel, to + left * channels, extent[3] - left - right, channels);
+        clear(to + row - right * channels, right * channels);
+      }
+}
+
+}  // namespace
+}  // namespace fastnn::FASTNN_ISA

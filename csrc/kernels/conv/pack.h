@@ -1,0 +1,94 @@
+// Weights as the tiles read them: panels of output channels, in them chunks of input channels, in those a row for each
+// tap and channel.
+#pragma once
+
+#include "kernels/conv/shape.h"
+#include "kernels/conv/tile.h"
+#include "kernels/gemm/pack.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+// One group's weights where they lie: element (o, c, k) at p[o * out + c * in + k]; k counts the taps of the kernel.
+template <class T>
+struct ConvWeights {
+  const T* p;
+  int64_t out, in, taps;
+};
+
+// place[k]: the number of tap k of the kernel among those of a pass, -1 for one that is not read.
+FASTNN_INLINE void tap_places(const ConvShape& s, const ConvPass& p, int32_t* place) {
+  const auto number = [&](int i, int64_t k) FASTNN_INLINED {
+    const ConvAxis& a = p.axis[i];
+    for (int64_t j = 0; j < a.taps; j++)
+      if (a.index + j * a.index_step == k) return j;
+    return int64_t(-1);
+  };
+  int64_t k = 0;
+  for (int64_t d = 0; d < s.kernel[0]; d++) {
+    const int64_t pd = number(0, d);
+    for (int64_t h = 0; h < s.kernel[1]; h++) {
+      const int64_t ph = number(1, h);
+      for (int64_t w = 0; w < s.kernel[2]; w++, k++) {
+        const int64_t pw = number(2, w);
+        const bool read = pd >= 0 && ph >= 0 && pw >= 0;
+        place[k] = read ? int32_t((pd * p.axis[1].taps + ph) * p.axis[2].taps + pw) : -1;
+      }
+    }
+  }
+}
+
+// `count` channels from c0 on, for `present` of `width` outputs from o0 on; row (place, channel) at `to`.
+template <class T>
+void pack_chunk(const ConvWeights<T>& w, const int32_t* place, int64_t o0, int64_t present, int64_t width, int64_t c0,
+                int64_t count, T* to) {
+  constexpr int lanes = Vec<T>::lanes;
+  const T* const from = w.p + o0 * w.out + c0 * w.in;
+  if (w.out == 1) {
+    copy_rows(Matrix<T>{from, w.in, 1}, count, present, to, width, width);
+    return;
+  }
+  // Runs of taps (and channels, where those of one output follow one another), transposed in squares.
+  const bool one_run = w.in == w.taps;
+  const int64_t length = one_run ? count * w.taps : w.taps, runs = one_run ? 1 : count;
+  for (int64_t run = 0; run < runs; run++) {
+    const T* const source = from + run * w.in;
+    for (int64_t o = 0; o < width; o += lanes) {
+      const int64_t rows = smaller(lanes, present - o);
+      int64_t channel = run, tap = 0;
+      for (int64_t f = 0; f < length; f += lanes) {
+        T square[lanes * lanes];
+        const int valid = static_cast<int>(smaller(lanes, length - f));
+        transpose_square<T, false>(source + o * w.out + f, w.out, rows, valid, square, lanes);
+        for (int i = 0; i < valid; i++) {
+          if (place[tap] >= 0) Vec<T>::load(square + i * lanes).store(to + (place[tap] * count + channel) * width + o);
+          if (++tap == w.taps) {
+            tap = 0;
+            channel++;
+          }
+        }
+      }
+    }
+  }
+}
+
+// All panels and chunks of a pass, one after the other: that of vector v and channel c begins at
+// (v * in + c * its vectors) * taps * lanes.
+template <class T>
+void pack_weights(Context& x, const ConvWeights<T>& w, const ConvPass& p, const int32_t* place, T* to) {
+  constexpr int lanes = Vec<T>::lanes;
+  const EvenSplit panels = conv_panels<T>(p.out), chunks(p.in, p.chunks);
+  const int64_t each = p.in * p.taps() * conv_vectors * lanes;
+  parallel_for(x, panels.count * chunks.count, larger(1, 65536 * chunks.count / larger(1, each)),
+               [&](int64_t lo, int64_t hi) {
+                 for (int64_t n = lo; n < hi; n++) {
+                   const Range v = panels.part(n / chunks.count), c = chunks.part(n % chunks.count);
+                   const int64_t o = v.begin * lanes, width = v.size() * lanes;
+                   pack_chunk(w, place, o, smaller(width, p.out - o), width, c.begin, c.size(),
+                              to + (v.begin * lanes * p.in + c.begin * width) * p.taps());
+                 }
+               });
+}
+
+}  // namespace
+}  // namespace fastnn::FASTNN_ISA

@@ -1,0 +1,138 @@
+// The register tile of convolutions: M rows of V vectors, in two halves that may lie anywhere, each of evenly spaced
+// rows, so that a tile can span two rows of a small image. Its sums run over a nest of segments: the taps of the
+// kernel, or, for the gradient of the weights, rows of pixels.
+#pragma once
+
+#include "kernels/gemm/blocking.h"
+#include "kernels/gemm/microkernel.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+// Rows of the highest tile for each width in vectors: x86 addresses base + {0, 1, 2, ..., 6} * step by three registers.
+constexpr int conv_vectors = 2;
+constexpr int conv_rows[conv_vectors + 1] = {0, static_cast<int>(smaller(tile_rows[1], 14)),
+                                             static_cast<int>(smaller(tile_rows[2], 14))};
+
+// Panels of channels, in units of vectors.
+template <class T>
+FASTNN_INLINE EvenSplit conv_panels(int64_t channels) {
+  const int64_t all = parts(channels, Vec<T>::lanes);
+  return EvenSplit(all, parts(all, conv_vectors));
+}
+
+// Two groups of evenly spaced rows.
+template <class T, int M>
+struct HalfRows {
+  static constexpr int half = (M + 1) / 2;
+
+  const char *first, *second;
+  int64_t once, thrice, five_times;
+
+  FASTNN_INLINE HalfRows(const T* a, int64_t to_second, int64_t step)
+      : first(reinterpret_cast<const char*>(a)), second(reinterpret_cast<const char*>(a + to_second)) {
+    once = step * static_cast<int64_t>(sizeof(T));
+    thrice = 3 * once;
+    five_times = 5 * once;
+  }
+
+  template <int I>
+  FASTNN_INLINE const T* row() const {
+    constexpr int place = I < half ? I : I - half;
+    const char* base = I < half ? first : second;
+    return reinterpret_cast<const T*>(base + (place == 3   ? thrice
+                                              : place == 5 ? five_times
+                                              : place == 6 ? 2 * thrice
+                                                           : place * once));
+  }
+
+  FASTNN_INLINE void advance(int64_t bytes) {
+    first += bytes;
+    second += bytes;
+  }
+};
+
+// C = sums + C + bias: C only if `accumulate`, and bias only where there is one.
+template <class T>
+struct ConvTile {
+  int64_t k;  // steps of a segment
+  const T* a;
+  int64_t a_second, a_row, a_col;  // elements to the second half, from row to row, from step to step
+  int64_t segments[3], a_step[3];
+  const T* b;
+  int64_t b_row, b_step[3];
+  T* c;
+  int64_t c_second, c_row;
+  bool accumulate;
+  const T* bias;
+  int last;  // columns in the last vector
+};
+
+template <class T>
+using ConvKernel = void (*)(const ConvTile<T>&);
+
+template <class T, int M, int V, bool Tail>
+void run_conv_tile(const ConvTile<T>& t) {
+  Vec<T> sums[M][V];
+  unroll<M>([&](auto i) FASTNN_INLINED { unroll<V>([&](auto j) FASTNN_INLINED { sums[i][j] = Vec<T>{}; }); });
+  const T *a0 = t.a, *b0 = t.b;
+  for (int64_t p = t.segments[0]; p > 0; --p, a0 += t.a_step[0], b0 += t.b_step[0]) {
+    const T *a1 = a0, *b1 = b0;
+    for (int64_t q = t.segments[1]; q > 0; --q, a1 += t.a_step[1], b1 += t.b_step[1]) {
+      const T *a2 = a1, *b2 = b1;
+      for (int64_t r = t.segments[2]; r > 0; --r, a2 += t.a_step[2], b2 += t.b_step[2])
+        multiply_rows<T, M, V, Tail>(sums, t.k, HalfRows<T, M>(a2, t.a_second, t.a_row), t.a_col, b2, t.b_row, t.last);
+    }
+  }
+  const auto each = [&](auto f) FASTNN_INLINED {
+    unroll<M>([&](auto i) FASTNN_INLINED {
+      constexpr int half = HalfRows<T, M>::half;
+      T* row = i < half ? t.c + i * t.c_row : t.c + t.c_second + (i - half) * t.c_row;
+      unroll<V>([&](auto j) FASTNN_INLINED { f(i, j, row); });
+    });
+  };
+  if (t.accumulate) {
+    each([&](auto i, auto j, T* row)
+             FASTNN_INLINED { sums[i][j] = load_part<T, V, Tail, j>(row, t.last) + sums[i][j]; });
+  }
+  if (t.bias) {
+    each([&](auto i, auto j, T*)
+             FASTNN_INLINED { sums[i][j] = load_part<T, V, Tail, j>(t.bias, t.last) + sums[i][j]; });
+  }
+  each([&](auto i, auto j, T* row) FASTNN_INLINED { store_part<T, V, Tail, j>(sums[i][j], row, t.last); });
+}
+
+template <class T, bool Tail>
+struct ConvTable {
+  ConvKernel<T> of[conv_vectors + 1][conv_rows[1] + 1];
+
+  template <int V, int M>
+  constexpr void fill() {
+    if constexpr (M <= conv_rows[V]) of[V][M] = run_conv_tile<T, M, V, Tail>;
+    if constexpr (M > 1) {
+      fill<V, M - 1>();
+    } else if constexpr (V > 1) {
+      fill<V - 1, conv_rows[1]>();
+    }
+  }
+  constexpr ConvTable() : of{} { fill<conv_vectors, conv_rows[1]>(); }
+};
+
+// A mask costs nothing on AVX-512.
+template <class T>
+constexpr ConvTable<T, true> conv_tail_tiles{};
+#if defined(__AVX512F__)
+template <class T>
+constexpr const ConvTable<T, true>& conv_whole_tiles = conv_tail_tiles<T>;
+#else
+template <class T>
+constexpr ConvTable<T, false> conv_whole_tiles{};
+#endif
+
+template <class T>
+FASTNN_INLINE const ConvKernel<T>* conv_kernels(int vectors, int last) {
+  return (last == Vec<T>::lanes ? conv_whole_tiles<T> : conv_tail_tiles<T>).of[vectors];
+}
+
+}  // namespace
+}  // namespace fastnn::FASTNN_ISA

@@ -1,0 +1,124 @@
+// Convolution and its transpose, and their gradients, by three passes: forward, gradient of the data, gradient of the
+// weights. Arrays that are not channels-last are copied first; results are channels-last.
+#include "kernels/conv/correlate.h"
+#include "kernels/conv/depthwise.h"
+#include "kernels/conv/weight_gradient.h"
+#include "kernels/row_sums.h"
+#include "kernels/table.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+// The images of a view, copied to `at`, which moves on, if need be.
+template <class T>
+Images<const T> images_of(Context& x, const View& v, char*& at) {
+  if (const int64_t pixel = conv_pixel(v)) return {v.as<T>(), pixel};
+  T* const copy = reinterpret_cast<T*>(at);
+  at += conv_align(v.size() * int64_t(sizeof(T)));
+  copy_channels_last(x, v, copy);
+  return {copy, v.shape[1]};
+}
+template <class T>
+Images<T> result_of(const View& v) {
+  return {v.as<T>(), v.shape[1]};
+}
+
+template <class T>
+void forward(Context& context, const ConvShape& s, Images<const T> x, const T* w, const T* bias, Images<T> y,
+             char* scratch) {
+  const ConvPass p = forward_pass(s);
+  if (s.depthwise()) return depthwise(context, s, p, w, x, y, s.y, bias, scratch);
+  const int64_t taps = s.taps();
+  for (int64_t g = 0; g < s.groups; g++) {
+    const ConvWeights<T> own{w + g * s.out * s.in * taps, s.in * taps, taps, taps};
+    correlate(context, s, p, own, x.channels(g * s.in), y.channels(g * s.out), s.y, bias ? bias + g * s.out : nullptr,
+              scratch);
+  }
+}
+
+// bias: that of conv_transpose, one value for each channel of x.
+template <class T>
+void data_gradient(Context& context, const ConvShape& s, Images<const T> dy, const T* w, const T* bias, Images<T> dx,
+                   char* scratch) {
+  const int64_t taps = s.taps();
+  for (int64_t phase = 0; phase < gradient_phases(s); phase++) {
+    const ConvPass p = gradient_pass(s, phase);
+    if (s.depthwise()) {
+      depthwise(context, s, p, w, dy, dx, s.x, bias, scratch);
+      continue;
+    }
+    for (int64_t g = 0; g < s.groups; g++) {
+      const ConvWeights<T> own{w + g * s.out * s.in * taps, taps, s.in * taps, taps};
+      correlate(context, s, p, own, dy.channels(g * s.out), dx.channels(g * s.in), s.x,
+                bias ? bias + g * s.in : nullptr, scratch);
+    }
+  }
+}
+
+template <class T>
+void weights_gradient(Context& context, const ConvShape& s, Images<const T> x, Images<const T> dy, T* dw,
+                      char* scratch) {
+  const ConvPass p = forward_pass(s);
+  if (s.depthwise()) return depthwise_weight_gradient(context, s, p, x, dy, dw, scratch);
+  for (int64_t g = 0; g < s.groups; g++)
+    weight_gradient(context, p, x.channels(g * s.in), dy.channels(g * s.out), dw + g * s.out * s.in * s.taps(),
+                    scratch);
+}
+
+// Attributes: stride, padding, [output_padding,] dilation, groups.
+template <bool transposed>
+FASTNN_INLINE ConvShape shape_of(const Call& c, const View& x, const View& w, const View& y) {
+  const int at = transposed ? 3 : 2;
+  return conv_shape(x, w, y, c.attr[0].ints, c.attr[1].ints, c.attr[at].ints, c.attr[at + 1].i);
+}
+
+// x, weight, bias
+template <class T, bool transposed>
+int64_t conv_run(const Call& c, Context& context) noexcept {
+  const View &from = c.in(0), &w = c.in(1), &to = c.out(0);
+  const T* const bias = c.has(2) ? c.in(2).as<T>() : nullptr;
+  char* scratch = context.scratch;
+  const Images<const T> images = images_of<T>(context, from, scratch);
+  const ConvShape s = transposed ? shape_of<transposed>(c, to, w, from) : shape_of<transposed>(c, from, w, to);
+  if (transposed)
+    data_gradient(context, s, images, w.as<const T>(), bias, result_of<T>(to), scratch);
+  else
+    forward(context, s, images, w.as<const T>(), bias, result_of<T>(to), scratch);
+  return -1;
+}
+
+// dy, x, weight -> dx, dweight, dbias
+template <class T, bool transposed>
+int64_t conv_backward_run(const Call& c, Context& context) noexcept {
+  const View &dy = c.in(0), &x = c.in(1), &w = c.in(2);
+  char* scratch = context.scratch;
+  const Images<const T> slopes = images_of<T>(context, dy, scratch);
+  const ConvShape s = transposed ? shape_of<transposed>(c, dy, w, x) : shape_of<transposed>(c, x, w, dy);
+  const Images<const T> values = c.wants(1) ? images_of<T>(context, x, scratch) : Images<const T>{};
+  if (c.wants(0)) {
+    if (transposed)
+      forward<T>(context, s, slopes, w.as<const T>(), nullptr, result_of<T>(c.out(0)), scratch);
+    else
+      data_gradient<T>(context, s, slopes, w.as<const T>(), nullptr, result_of<T>(c.out(0)), scratch);
+  }
+  if (c.wants(1)) {
+    T* const dw = c.out(1).as<T>();
+    transposed ? weights_gradient(context, s, slopes, values, dw, scratch)
+               : weights_gradient(context, s, values, slopes, dw, scratch);
+  }
+  if (c.wants(2)) {
+    Context own{scratch, context.parallel, context.pool};
+    const int64_t channels = dy.shape[1];
+    sum_rows(own, channels ? dy.size() / channels : 0, channels, slopes.p, slopes.pixel, c.out(2).as<T>());
+  }
+  return -1;
+}
+
+}  // namespace
+
+const Run conv_kernel[2] = {conv_run<float, false>, conv_run<double, false>};
+const Run conv_backward_kernel[2] = {conv_backward_run<float, false>, conv_backward_run<double, false>};
+const Run conv_transpose_kernel[2] = {conv_run<float, true>, conv_run<double, true>};
+const Run conv_transpose_backward_kernel[2] = {conv_backward_run<float, true>, conv_backward_run<double, true>};
+
+}  // namespace fastnn::FASTNN_ISA
