@@ -18,6 +18,7 @@ struct Correlation {
   int64_t y_length[conv_axes];  // of what is written
   const T* weights;             // packed
   const T* bias;                // of this group, or null
+  bool beyond_cache;            // the result: its lines are fetched before they are written
 
   // Where a box is read.
   struct Source {
@@ -26,7 +27,8 @@ struct Correlation {
   };
 
   // Tiles of some rows of outputs for a chunk of channels and a panel.
-  void rows(ConvTile<T>& tile, const int64_t* size, const Source& source, const T* a0, T* c0, int vectors) const {
+  void rows(ConvTile<T>& tile, const int64_t* size, const Source& source, const T* a0, T* c0, int vectors,
+            Fetch& fetch) const {
     const int64_t width = size[3], count = size[0] * size[1] * size[2];
     const int64_t y_row[3] = {y_length[0] * y_length[1] * y_length[2] * y.pixel,
                               y_length[1] * y_length[2] * p.axis[0].step * y.pixel,
@@ -43,6 +45,7 @@ struct Correlation {
         place[i] = 0;
       }
     };
+    const int64_t steps = tile.k * tile.segments[0] * tile.segments[1] * tile.segments[2];
     const int most = conv_rows[vectors];
     const ConvKernel<T>* const kernels = conv_kernels<T>(vectors, tile.last);
     const EvenSplit tiles(width, parts(width, most));
@@ -57,6 +60,7 @@ struct Correlation {
         tile.c = c;
         tile.a_second = a_at - a_before;
         tile.c_second = c_at - c_before;
+        fetch.share(tile, steps);
         kernels[2 * width](tile);
         row++;
       } else {
@@ -66,6 +70,11 @@ struct Correlation {
           tile.c = c + first * tile.c_row;
           tile.a_second = half * tile.a_row;
           tile.c_second = half * tile.c_row;
+          if (beyond_cache) {
+            for (int64_t r = height; r < 2 * height; r++)
+              for (int v = 0; v < vectors; v++) __builtin_prefetch(tile.c + r * tile.c_row + v * Vec<T>::lanes, 1, 2);
+          }
+          fetch.share(tile, steps);
           kernels[height](tile);
         }
       }
@@ -114,6 +123,10 @@ struct Correlation {
       T* c0 = y.p + (at[0] * y_length[0] * y_length[1] * y_length[2]) * y.pixel;
       const int64_t steps[3] = {y_length[1] * y_length[2], y_length[2], 1};
       for (int i = 0; i < 3; i++) c0 += (p.axis[i].first + at[i + 1] * p.axis[i].step) * steps[i] * y.pixel;
+      // Of a product of matrices, the pixels behind the box.
+      const int64_t box_bytes = size[3] * x.pixel * int64_t(sizeof(T));
+      Fetch fetch{reinterpret_cast<const char*>(source.p) + box_bytes, 0};
+      if (!boxes.staged && p.taps() == 1 && p.chunks == 1 && x.pixel == p.in) fetch.bytes = box_bytes;
       for (int64_t n = of_panels.begin; n < of_panels.end; n++) {
         const Range v = panels.part(n);
         const int64_t o = v.begin * lanes, width = v.size() * lanes;
@@ -124,7 +137,7 @@ struct Correlation {
         tile.b_step[0] = tile.segments[1] * tile.b_step[1];
         tile.bias = bias && q == chunks.count - 1 ? bias + o : nullptr;
         tile.last = static_cast<int>(smaller(lanes, p.out - o - width + lanes));
-        rows(tile, size, source, source.p, c0 + o, static_cast<int>(v.size()));
+        rows(tile, size, source, source.p, c0 + o, static_cast<int>(v.size()), fetch);
       }
     }
   }
@@ -144,7 +157,14 @@ void correlate(Context& context, const ConvShape& s, const ConvPass& p, const Co
     tap_places(s, p, place);
     pack_weights(context, w, p, place, packed);
   }
-  Correlation<T> c{p, boxes, x, y, {y_length[0], y_length[1], y_length[2]}, packed, bias};
+  Correlation<T> c{p,
+                   boxes,
+                   x,
+                   y,
+                   {y_length[0], y_length[1], y_length[2]},
+                   packed,
+                   bias,
+                   p.images * y_length[0] * y_length[1] * y_length[2] * y.pixel * int64_t(sizeof(T)) > 1 << 20};
   const EvenSplit panels = conv_panels<T>(p.out);
   const double work = double(boxes.all) * double(boxes.size[0] * boxes.size[1] * boxes.size[2] * boxes.size[3]) *
                       double(p.in * p.out) * double(larger(1, p.taps()));

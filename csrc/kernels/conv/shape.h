@@ -142,7 +142,9 @@ constexpr int64_t conv_box_row = 84;  // a multiple of the rows of register tile
 
 FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize) {
   ConvBoxes b{};
-  const int64_t channels = ceil_div(p.in, p.chunks), room = conv_box_bytes / itemsize / channels;
+  const int64_t channels = ceil_div(p.in, p.chunks);
+  // A product of matrices goes through its box once for each panel: what it writes has to stay, too.
+  const int64_t room = conv_box_bytes / itemsize / (p.taps() == 1 ? channels + p.out : channels);
   const int64_t whole[conv_axes + 1] = {p.images, p.axis[0].count, p.axis[1].count, p.axis[2].count};
   int64_t inner = 1;  // pixels of the axes behind this one
   bool cut = false;   // an axis behind this one is cut

@@ -21,16 +21,22 @@ FASTNN_INLINE EvenSplit conv_panels(int64_t channels) {
   return EvenSplit(all, parts(all, conv_vectors));
 }
 
-// Two groups of evenly spaced rows.
+// Two groups of evenly spaced rows. Each step also asks for a line of memory that is needed next: 0.65 of the peak
+// became 0.8 where images come from beyond the second cache, and nothing is lost where they do not.
 template <class T, int M>
 struct HalfRows {
   static constexpr int half = (M + 1) / 2;
 
   const char *first, *second;
   int64_t once, thrice, five_times;
+  const char*& next;
+  int64_t next_step;
 
-  FASTNN_INLINE HalfRows(const T* a, int64_t to_second, int64_t step)
-      : first(reinterpret_cast<const char*>(a)), second(reinterpret_cast<const char*>(a + to_second)) {
+  FASTNN_INLINE HalfRows(const T* a, int64_t to_second, int64_t step, const char*& fetch, int64_t fetch_step)
+      : first(reinterpret_cast<const char*>(a)),
+        second(reinterpret_cast<const char*>(a + to_second)),
+        next(fetch),
+        next_step(fetch_step) {
     once = step * static_cast<int64_t>(sizeof(T));
     thrice = 3 * once;
     five_times = 5 * once;
@@ -47,8 +53,10 @@ struct HalfRows {
   }
 
   FASTNN_INLINE void advance(int64_t bytes) {
+    __builtin_prefetch(next, 0, 2);
     first += bytes;
     second += bytes;
+    next += next_step;
   }
 };
 
@@ -66,6 +74,23 @@ struct ConvTile {
   bool accumulate;
   const T* bias;
   int last;  // columns in the last vector
+  const char* fetch;
+  int64_t fetch_step;  // 64, or 0 for nothing
+};
+
+// Memory to be fetched while tiles are computed: so many bytes from `at` on.
+struct Fetch {
+  const char* at;
+  int64_t bytes;
+
+  // A share for the next tile, one line for each of its steps.
+  template <class T>
+  FASTNN_INLINE void share(ConvTile<T>& t, int64_t steps) {
+    t.fetch_step = bytes > 0 ? 64 : 0;
+    t.fetch = bytes > 0 ? at : reinterpret_cast<const char*>(t.a);
+    at += 64 * steps;
+    bytes -= 64 * steps;
+  }
 };
 
 template <class T>
@@ -76,12 +101,14 @@ void run_conv_tile(const ConvTile<T>& t) {
   Vec<T> sums[M][V];
   unroll<M>([&](auto i) FASTNN_INLINED { unroll<V>([&](auto j) FASTNN_INLINED { sums[i][j] = Vec<T>{}; }); });
   const T *a0 = t.a, *b0 = t.b;
+  const char* fetch = t.fetch;
   for (int64_t p = t.segments[0]; p > 0; --p, a0 += t.a_step[0], b0 += t.b_step[0]) {
     const T *a1 = a0, *b1 = b0;
     for (int64_t q = t.segments[1]; q > 0; --q, a1 += t.a_step[1], b1 += t.b_step[1]) {
       const T *a2 = a1, *b2 = b1;
       for (int64_t r = t.segments[2]; r > 0; --r, a2 += t.a_step[2], b2 += t.b_step[2])
-        multiply_rows<T, M, V, Tail>(sums, t.k, HalfRows<T, M>(a2, t.a_second, t.a_row), t.a_col, b2, t.b_row, t.last);
+        multiply_rows<T, M, V, Tail>(sums, t.k, HalfRows<T, M>(a2, t.a_second, t.a_row, fetch, t.fetch_step), t.a_col,
+                                     b2, t.b_row, t.last);
     }
   }
   const auto each = [&](auto f) FASTNN_INLINED {

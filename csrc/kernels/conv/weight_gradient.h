@@ -60,6 +60,10 @@ struct WeightGradient {
     // Taps of a row are one run of rows of the tile where they touch.
     const bool touching = step[3] * p.axis[2].dilation == c.size();
     const int64_t runs = touching ? 1 : p.axis[2].taps, run = touching ? c.size() * p.axis[2].taps : c.size();
+    const int64_t steps = size[0] * size[1] * size[2] * size[3];
+    Fetch fetch_y{reinterpret_cast<const char*>(b0 + steps * dy.pixel), steps * dy.pixel * int64_t(sizeof(T))};
+    Fetch fetch_x{reinterpret_cast<const char*>(a0 + steps * x.pixel), steps * x.pixel * int64_t(sizeof(T))};
+    if (boxes.staged) fetch_x.bytes = 0;
     for (int64_t n = of_panels.begin; n < of_panels.end; n++) {
       const Range v = panels.part(n);
       const int vectors = static_cast<int>(v.size());
@@ -80,6 +84,7 @@ struct WeightGradient {
               tile.a_second = half;
               tile.c = c_at + tiles.begin(t) * width;
               tile.c_second = half * width;
+              (fetch_y.bytes > 0 ? fetch_y : fetch_x).share(tile, steps);
               kernels[height](tile);
             }
             c_at += run * width;
