@@ -99,7 +99,7 @@ struct Correlation {
       const Range c = chunks.part(q);
       Source source;
       if (boxes.staged) {
-        copy_box(p, x.channels(c.begin), read, c.size(), copy);
+        copy_box(p, x.channels(c.begin), read, c.size(), copy, c.size());
         source.p = copy;
         source.step[3] = c.size();
         for (int i = 3; i-- > 0;) source.step[i] = source.step[i + 1] * read.extent[i + 1];

@@ -53,26 +53,32 @@ struct ReadBox {
   int64_t first[conv_axes + 1], extent[conv_axes + 1];
 };
 
+// The rest of a pixel of the copy, up to a whole vector, may be filled with zeros.
 template <class T>
-FASTNN_INLINE void copy_pixels(const T* from, int64_t from_pixel, T* to, int64_t n, int64_t channels) {
-  if (from_pixel == channels) {
+FASTNN_INLINE void copy_pixels(const T* from, int64_t from_pixel, T* to, int64_t to_pixel, int64_t n,
+                               int64_t channels) {
+  constexpr int64_t lanes = Vec<T>::lanes;
+  if (from_pixel == channels && to_pixel == channels) {
     __builtin_memcpy(to, from, size_t(n * channels) * sizeof(T));
     return;
   }
-  for (int64_t i = 0; i < n; i++, from += from_pixel, to += channels) {
-    int64_t c = 0;
-    for (; c + Vec<T>::lanes <= channels; c += Vec<T>::lanes) Vec<T>::load(from + c).store(to + c);
-    if (c < channels) {
-      const int rest = static_cast<int>(channels - c);
-      Vec<T>::load(from + c, rest).store(to + c, rest);
-    }
+  const int64_t whole = channels / lanes * lanes;
+  const int rest = static_cast<int>(channels - whole);
+  const bool room = to_pixel >= whole + lanes;
+  for (int64_t i = 0; i < n; i++, from += from_pixel, to += to_pixel) {
+    for (int64_t c = 0; c < whole; c += lanes) Vec<T>::load(from + c).store(to + c);
+    if (rest == 0) continue;
+    if (room)
+      Vec<T>::load(from + whole, rest).store(to + whole);
+    else
+      Vec<T>::load(from + whole, rest).store(to + whole, rest);
   }
 }
 
 template <class T>
-void copy_box(const ConvPass& p, Images<const T> x, const ReadBox& box, int64_t channels, T* to) {
+void copy_box(const ConvPass& p, Images<const T> x, const ReadBox& box, int64_t channels, T* to, int64_t to_pixel) {
   const int64_t *const first = box.first, *const extent = box.extent;
-  const int64_t row = extent[3] * channels;
+  const int64_t row = extent[3] * to_pixel;
   const auto clear = [](T* q, int64_t n) FASTNN_INLINED {
     if (n > 0) __builtin_memset(q, 0, size_t(n) * sizeof(T));
   };
@@ -87,9 +93,9 @@ void copy_box(const ConvPass& p, Images<const T> x, const ReadBox& box, int64_t 
           continue;
         }
         const int64_t at = ((n * p.axis[0].length + d) * p.axis[1].length + h) * length + first[3] + left;
-        clear(to, left * channels);
-        copy_pixels(x.p + at * x.pixel, x.pixel, to + left * channels, extent[3] - left - right, channels);
-        clear(to + row - right * channels, right * channels);
+        clear(to, left * to_pixel);
+        copy_pixels(x.p + at * x.pixel, x.pixel, to + left * to_pixel, to_pixel, extent[3] - left - right, channels);
+        clear(to + row - right * to_pixel, right * to_pixel);
       }
 }
 

@@ -127,10 +127,10 @@ FASTNN_INLINE ConvPass gradient_pass(const ConvShape& s, int64_t phase) {
 // Outputs are computed box by box (images, depth, height, width): what a box reads fits into half of a second cache of
 // 512 KB, and is copied there, with zeros around it, where it reaches over the edges.
 struct ConvBoxes {
-  int64_t size[conv_axes + 1], count[conv_axes + 1];
-  int64_t all, extent[conv_axes];
+  int64_t size[conv_axes + 1], count[conv_axes + 1], all;
   int64_t staged;  // elements of the copy; 0 where there is none
 
+  FASTNN_INLINE int64_t pixels() const { return size[0] * size[1] * size[2] * size[3]; }
   FASTNN_INLINE int64_t place(int64_t box, int axis) const {
     for (int i = conv_axes; i > axis; i--) box /= count[i];
     return box % count[axis] * size[axis];
@@ -140,11 +140,15 @@ struct ConvBoxes {
 constexpr int64_t conv_box_bytes = 256 << 10;
 constexpr int64_t conv_box_row = 84;  // a multiple of the rows of register tiles
 
-FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize) {
+// What is read once, at neighboring pixels, counts alone; `least`: pixels that a box has at least, if there are so
+// many.
+FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize, int64_t least = 1) {
   ConvBoxes b{};
+  const bool inside = p.inside(), apart = inside && p.taps() == 1;
   const int64_t channels = ceil_div(p.in, p.chunks);
   // A product of matrices goes through its box once for each panel: what it writes has to stay, too.
-  const int64_t room = conv_box_bytes / itemsize / (p.taps() == 1 ? channels + p.out : channels);
+  const int64_t fits = conv_box_bytes / itemsize / (p.taps() == 1 ? channels + p.out : channels);
+  const int64_t room = fits > least ? fits : least;
   const int64_t whole[conv_axes + 1] = {p.images, p.axis[0].count, p.axis[1].count, p.axis[2].count};
   int64_t inner = 1;  // pixels of the axes behind this one
   bool cut = false;   // an axis behind this one is cut
@@ -152,11 +156,10 @@ FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize) {
     int64_t size = 1;
     if (!cut && whole[i] > 0) {
       // The most outputs whose extent fits.
-      if (i == 0) {
-        size = room / (inner > 0 ? inner : 1);
-      } else {
+      size = room / (inner > 0 ? inner : 1);
+      if (i > 0 && !apart) {
         const ConvAxis& a = p.axis[i - 1];
-        size = (room / (inner > 0 ? inner : 1) - (a.taps - 1) * a.dilation - 1) / a.stride + 1;
+        size = (size - (a.taps - 1) * a.dilation - 1) / a.stride + 1;
       }
       if (i == conv_axes && size > conv_box_row) size = size / conv_box_row * conv_box_row;
       size = size < 1 ? 1 : size > whole[i] ? whole[i] : size;
@@ -164,14 +167,11 @@ FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize) {
     b.count[i] = ceil_div(whole[i], size);
     if (i < conv_axes && b.count[i] > 0) size = ceil_div(whole[i], b.count[i]);
     b.size[i] = size;
-    if (i > 0) {
-      b.extent[i - 1] = p.axis[i - 1].extent(size);
-      inner *= b.extent[i - 1];
-    }
+    if (i > 0) inner *= apart ? size : p.axis[i - 1].extent(size);
     cut = cut || size < whole[i];
   }
   b.all = b.count[0] * b.count[1] * b.count[2] * b.count[3];
-  b.staged = p.inside() ? 0 : b.size[0] * inner * channels;
+  b.staged = inside ? 0 : b.size[0] * inner * channels;
   return b;
 }
 
@@ -196,26 +196,44 @@ FASTNN_INLINE ConvRoom conv_room(const ConvPass& p, int64_t kernel_taps, int64_t
           conv_align(conv_boxes(p, itemsize).staged * itemsize)};
 }
 
-// The gradient of the weights: boxes are parted into splits, each of which has sums of its own, [chunk][tap][channel of
-// x][channel of y], and those are added at the end.
+// The gradient of the weights: boxes are parted into splits, each of which has sums of its own, [chunk][panel][tap]
+// [channel of x][channel of y], and those are added at the end.
 FASTNN_INLINE int64_t conv_sums(const ConvPass& p, int64_t itemsize) {
   const int64_t lanes = 64 / itemsize;
   return p.taps() * p.in * (ceil_div(p.out, lanes) * lanes);
 }
+// As many that adding them stays below some 2 % of the work.
 FASTNN_INLINE int64_t conv_splits(const ConvPass& p, int64_t boxes, int64_t itemsize) {
-  constexpr int64_t most = 16, most_bytes = 8 << 20;
+  constexpr int64_t most = 16, most_bytes = 8 << 20, least_pixels = 800;
   const int64_t fit = most_bytes / (conv_sums(p, itemsize) * itemsize);
-  const double products = double(p.images * p.axis[0].count * p.axis[1].count * p.axis[2].count) * double(p.out * p.in);
-  const int64_t worth = products < 1e6 ? 1 : int64_t(products < 1e9 ? products / 1e6 : 1e3);
+  const int64_t pixels = p.images * p.axis[0].count * p.axis[1].count * p.axis[2].count;
+  const double products = double(pixels) * double(p.out * p.in);
+  const int64_t worth = int64_t(products < 1e9 ? products / 1e6 : 1e3);
   int64_t splits = boxes < most ? boxes : most;
   if (splits > fit) splits = fit;
   if (splits > worth) splits = worth;
+  if (splits > pixels / least_pixels) splits = pixels / least_pixels;
   return splits < 1 ? 1 : splits;
 }
-FASTNN_INLINE size_t conv_weight_room(const ConvPass& p, int64_t itemsize) {
-  const ConvBoxes boxes = conv_boxes(p, itemsize);
-  return conv_align(conv_splits(p, boxes.all, itemsize) * conv_sums(p, itemsize) * itemsize) +
-         conv_jobs * conv_align(boxes.staged * itemsize);
+// Boxes are copied: those of y by panels, those of x by tiles of channels, which leave gaps, or where there are few
+// channels as they are. What x holds at single pixels is read where it lies.
+FASTNN_INLINE ConvBoxes conv_weight_boxes(const ConvPass& p, int64_t itemsize) {
+  constexpr int64_t least = 196;
+  ConvBoxes b = conv_boxes(p, itemsize, least);
+  const int64_t channels = ceil_div(p.in, p.chunks);
+  b.staged = b.size[0] * (channels + channels / 3 + 16);
+  for (int i = 0; i < conv_axes; i++) b.staged *= p.axis[i].extent(b.size[i + 1]);
+  if (p.taps() == 1 && p.inside()) b.staged = 0;
+  return b;
+}
+struct ConvWeightRoom {
+  size_t sums, x, y;
+  FASTNN_INLINE size_t all() const { return sums + conv_jobs * (x + y); }
+};
+FASTNN_INLINE ConvWeightRoom conv_weight_room(const ConvPass& p, int64_t itemsize) {
+  const ConvBoxes b = conv_weight_boxes(p, itemsize);
+  return {conv_align(conv_splits(p, b.all, itemsize) * conv_sums(p, itemsize) * itemsize),
+          conv_align(b.staged * itemsize), conv_align(b.pixels() * 128)};
 }
 
 // Depthwise convolutions: weights [tap][channel], and as many sums for each split of the rows.
