@@ -218,7 +218,7 @@ FASTNN_INLINE int64_t conv_splits(const ConvPass& p, int64_t boxes, int64_t item
 // Boxes are copied: those of y by panels, those of x by tiles of channels, which leave gaps, or where there are few
 // channels as they are. What x holds at single pixels is read where it lies.
 FASTNN_INLINE ConvBoxes conv_weight_boxes(const ConvPass& p, int64_t itemsize) {
-  constexpr int64_t least = 196;
+  constexpr int64_t least = 392;
   ConvBoxes b = conv_boxes(p, itemsize, least);
   const int64_t channels = ceil_div(p.in, p.chunks);
   b.staged = b.size[0] * (channels + channels / 3 + 16);

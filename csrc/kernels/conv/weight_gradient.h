@@ -55,21 +55,37 @@ struct WeightGradient {
     }
     tile.a_col = step[3] * p.axis[2].stride;
     tile.a_row = 1;
-    tile.b = y_copy;
     tile.accumulate = !first;
     tile.bias = nullptr;
-    tile.last = lanes;
-    Fetch fetch{reinterpret_cast<const char*>(a0 + pixels * x.pixel), 0};
-    if (!boxes.staged) fetch.bytes = pixels * x.pixel * int64_t(sizeof(T));
+    // The next box, where it lies behind this one.
+    const int64_t x_bytes = boxes.staged ? 0 : pixels * x.pixel * int64_t(sizeof(T));
+    const int64_t y_bytes = pixels * dy.pixel * int64_t(sizeof(T)),
+                  first_pixel = ((at[0] * p.axis[0].count + at[1]) * p.axis[1].count + at[2]) * p.axis[2].count + at[3];
+    Fetch fetch_x{reinterpret_cast<const char*>(a0) + x_bytes, x_bytes};
+    Fetch fetch_y{reinterpret_cast<const char*>(dy.p + first_pixel * dy.pixel) + y_bytes, y_bytes};
     for (int64_t n = of_panels.begin; n < of_panels.end; n++) {
       const Range v = panels.part(n);
       const int64_t o = v.begin * lanes, columns = v.size() * lanes;
-      copy_panel(at, size, o, smaller(columns, p.out - o), columns, y_copy);
-      tile.b_row = tile.c_row = columns;
-      tile.b_step[2] = size[3] * columns;
-      tile.b_step[1] = size[2] * tile.b_step[2];
-      tile.b_step[0] = size[1] * tile.b_step[1];
-      const ConvKernel<T>* const kernels = conv_kernels<T>(static_cast<int>(v.size()), static_cast<int>(lanes));
+      const int64_t present = smaller(columns, p.out - o);
+      // A copy pays for more than a few tiles, unless the panel lies like one.
+      const bool copied_y = dy.pixel != columns && c.size() * p.taps() >= 64;
+      tile.c_row = columns;
+      tile.last = static_cast<int>(copied_y ? lanes : present - columns + lanes);
+      if (copied_y) {
+        copy_panel(at, size, o, present, columns, y_copy);
+        tile.b = y_copy;
+        tile.b_row = columns;
+        tile.b_step[2] = size[3] * columns;
+        tile.b_step[1] = size[2] * tile.b_step[2];
+        tile.b_step[0] = size[1] * tile.b_step[1];
+      } else {
+        tile.b_row = dy.pixel;
+        tile.b_step[2] = p.axis[2].count * dy.pixel;
+        tile.b_step[1] = p.axis[1].count * tile.b_step[2];
+        tile.b_step[0] = p.axis[0].count * tile.b_step[1];
+        tile.b = dy.p + o + at[0] * tile.b_step[0] + at[1] * tile.b_step[1] + at[2] * tile.b_step[2] + at[3] * dy.pixel;
+      }
+      const ConvKernel<T>* const kernels = conv_kernels<T>(static_cast<int>(v.size()), tile.last);
       for (int64_t t = 0; t < tiles.count; t++) {
         const int64_t height = tiles.size(t), half = (height + 1) / 2;
         const T* const a = a0 + (boxes.staged && !touching ? t * copied : tiles.begin(t));
@@ -81,7 +97,7 @@ struct WeightGradient {
             for (int64_t w = 0; w < runs; w++) {
               tile.a = a + d * p.axis[0].dilation * step[1] + h * p.axis[1].dilation * step[2] +
                        w * p.axis[2].dilation * step[3];
-              fetch.share(tile, pixels);
+              (fetch_y.bytes > 0 ? fetch_y : fetch_x).share(tile, pixels);
               kernels[height](tile);
               tile.c += run * columns;
             }
