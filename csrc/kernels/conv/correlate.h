@@ -24,6 +24,7 @@ struct Correlation {
   struct Source {
     const T* p;
     int64_t step[conv_axes + 1];  // from position to position
+    int64_t pace[conv_axes];      // positions from output to output
   };
 
   // Tiles of some rows of outputs for a chunk of channels and a panel.
@@ -33,7 +34,7 @@ struct Correlation {
     const int64_t y_row[3] = {y_length[0] * y_length[1] * y_length[2] * y.pixel,
                               y_length[1] * y_length[2] * p.axis[0].step * y.pixel,
                               y_length[2] * p.axis[1].step * y.pixel};
-    const int64_t x_row[3] = {source.step[0], source.step[1] * p.axis[0].stride, source.step[2] * p.axis[1].stride};
+    const int64_t x_row[3] = {source.step[0], source.step[1] * source.pace[0], source.step[2] * source.pace[1]};
     int64_t place[3] = {0, 0, 0}, a_at = 0, c_at = 0;
     const auto advance = [&]() FASTNN_INLINED {
       for (int i = 3; i-- > 0;) {
@@ -84,20 +85,14 @@ struct Correlation {
 
   void box(int64_t number, Range of_panels, const EvenSplit& panels, T* copy) const {
     constexpr int64_t lanes = Vec<T>::lanes;
-    int64_t at[conv_axes + 1], size[conv_axes + 1];
-    ReadBox read;
-    for (int i = 0; i <= conv_axes; i++) {
-      at[i] = boxes.place(number, i);
-      size[i] = smaller(boxes.size[i], (i == 0 ? p.images : p.axis[i - 1].count) - at[i]);
-      read.first[i] = i == 0 ? at[0] : at[i] * p.axis[i - 1].stride + p.axis[i - 1].offset;
-      read.extent[i] = i == 0 ? size[0] : p.axis[i - 1].extent(size[i]);
-    }
+    const ReadBox read(p, boxes, number);
     const EvenSplit chunks(p.in, p.chunks);
     ConvTile<T> tile;
     tile.a_col = 1;
     for (int64_t q = 0; q < chunks.count; q++) {
       const Range c = chunks.part(q);
       Source source;
+      for (int i = 0; i < conv_axes; i++) source.pace[i] = boxes.staged ? p.axis[i].copy_pace() : p.axis[i].stride;
       if (boxes.staged) {
         copy_box(p, x.channels(c.begin), read, c.size(), copy, c.size());
         source.p = copy;
@@ -117,14 +112,14 @@ struct Correlation {
         tile.a_step[i] = source.step[i + 1] * p.axis[i].dilation;
       }
       if (touching && p.axis[2].taps > 0) tile.segments[2] = 1;
-      tile.a_row = source.step[3] * p.axis[2].stride;
+      tile.a_row = source.step[3] * source.pace[2];
       tile.c_row = y.pixel * p.axis[2].step;
       tile.accumulate = q > 0;
-      T* c0 = y.p + (at[0] * y_length[0] * y_length[1] * y_length[2]) * y.pixel;
+      T* c0 = y.p + (read.at[0] * y_length[0] * y_length[1] * y_length[2]) * y.pixel;
       const int64_t steps[3] = {y_length[1] * y_length[2], y_length[2], 1};
-      for (int i = 0; i < 3; i++) c0 += (p.axis[i].first + at[i + 1] * p.axis[i].step) * steps[i] * y.pixel;
+      for (int i = 0; i < 3; i++) c0 += (p.axis[i].first + read.at[i + 1] * p.axis[i].step) * steps[i] * y.pixel;
       // Of a product of matrices, the pixels behind the box.
-      const int64_t box_bytes = size[3] * x.pixel * int64_t(sizeof(T));
+      const int64_t box_bytes = read.size[3] * x.pixel * int64_t(sizeof(T));
       Fetch fetch{reinterpret_cast<const char*>(source.p) + box_bytes, 0};
       if (!boxes.staged && p.taps() == 1 && p.chunks == 1 && x.pixel == p.in) fetch.bytes = box_bytes;
       for (int64_t n = of_panels.begin; n < of_panels.end; n++) {
@@ -137,7 +132,7 @@ struct Correlation {
         tile.b_step[0] = tile.segments[1] * tile.b_step[1];
         tile.bias = bias && q == chunks.count - 1 ? bias + o : nullptr;
         tile.last = static_cast<int>(smaller(lanes, p.out - o - width + lanes));
-        rows(tile, size, source, source.p, c0 + o, static_cast<int>(v.size()), fetch);
+        rows(tile, read.size, source, source.p, c0 + o, static_cast<int>(v.size()), fetch);
       }
     }
   }

@@ -47,10 +47,19 @@ void copy_channels_last(Context& x, const View& from, T* to) {
                });
 }
 
-// What a pass reads for a box: positions [first, first + extent) of each axis, of some channels, zero where they lie
-// beyond the edges. Axis 0 counts images.
+// What a pass reads for a box of outputs: `extent` positions of each axis from `first` on. Axis 0 counts images.
 struct ReadBox {
+  int64_t at[conv_axes + 1], size[conv_axes + 1];  // the outputs
   int64_t first[conv_axes + 1], extent[conv_axes + 1];
+
+  ReadBox(const ConvPass& p, const ConvBoxes& boxes, int64_t number) {
+    for (int i = 0; i <= conv_axes; i++) {
+      at[i] = boxes.place(number, i);
+      size[i] = smaller(boxes.size[i], (i == 0 ? p.images : p.axis[i - 1].count) - at[i]);
+      first[i] = i == 0 ? at[0] : at[i] * p.axis[i - 1].stride + p.axis[i - 1].offset;
+      extent[i] = i == 0 ? size[0] : p.axis[i - 1].extent(size[i]);
+    }
+  }
 };
 
 // The rest of a pixel of the copy, up to a whole vector, may be filled with zeros.
@@ -75,6 +84,7 @@ FASTNN_INLINE void copy_pixels(const T* from, int64_t from_pixel, T* to, int64_t
   }
 }
 
+// Some channels of the box, with zeros for what lies beyond the edges.
 template <class T>
 void copy_box(const ConvPass& p, Images<const T> x, const ReadBox& box, int64_t channels, T* to, int64_t to_pixel) {
   const int64_t *const first = box.first, *const extent = box.extent;
@@ -82,20 +92,22 @@ void copy_box(const ConvPass& p, Images<const T> x, const ReadBox& box, int64_t 
   const auto clear = [](T* q, int64_t n) FASTNN_INLINED {
     if (n > 0) __builtin_memset(q, 0, size_t(n) * sizeof(T));
   };
-  const int64_t length = p.axis[2].length;
-  const int64_t left = smaller(larger(-first[3], 0), extent[3]);
-  const int64_t right = smaller(larger(first[3] + extent[3] - length, 0), extent[3] - left);
+  const ConvAxis* const axis = p.axis;
+  const int64_t length = axis[2].length, step = axis[2].copy_step();
+  const int64_t left = smaller(larger(ceil_div(-first[3], step), 0), extent[3]);
+  const int64_t end = smaller(larger(ceil_div(length - first[3], step), left), extent[3]);
   for (int64_t n = first[0]; n < first[0] + extent[0]; n++)
-    for (int64_t d = first[1]; d < first[1] + extent[1]; d++)
-      for (int64_t h = first[2]; h < first[2] + extent[2]; h++, to += row) {
-        if (d < 0 || d >= p.axis[0].length || h < 0 || h >= p.axis[1].length) {
+    for (int64_t i = 0; i < extent[1]; i++)
+      for (int64_t j = 0; j < extent[2]; j++, to += row) {
+        const int64_t d = first[1] + i * axis[0].copy_step(), h = first[2] + j * axis[1].copy_step();
+        if (d < 0 || d >= axis[0].length || h < 0 || h >= axis[1].length) {
           clear(to, row);
           continue;
         }
-        const int64_t at = ((n * p.axis[0].length + d) * p.axis[1].length + h) * length + first[3] + left;
+        const int64_t at = ((n * axis[0].length + d) * axis[1].length + h) * length + first[3] + left * step;
         clear(to, left * to_pixel);
-        copy_pixels(x.p + at * x.pixel, x.pixel, to + left * to_pixel, to_pixel, extent[3] - left - right, channels);
-        clear(to + row - right * to_pixel, right * to_pixel);
+        copy_pixels(x.p + at * x.pixel, x.pixel * step, to + left * to_pixel, to_pixel, end - left, channels);
+        clear(to + end * to_pixel, (extent[3] - end) * to_pixel);
       }
 }
 

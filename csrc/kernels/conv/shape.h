@@ -63,8 +63,13 @@ struct ConvAxis {
   FASTNN_INLINE bool inside() const {
     return taps == 0 || (offset >= 0 && (count - 1) * stride + offset + (taps - 1) * dilation < length);
   }
-  // Positions from the first to the last that n outputs touch.
-  FASTNN_INLINE int64_t extent(int64_t n) const { return taps == 0 ? 0 : (n - 1) * stride + (taps - 1) * dilation + 1; }
+  // A copy of what n outputs read has so many positions: all from the first to the last, or where each output reads one
+  // alone, `step` apart, those. From output to output it moves on by `pace`.
+  FASTNN_INLINE int64_t copy_step() const { return taps == 1 ? stride : 1; }
+  FASTNN_INLINE int64_t copy_pace() const { return taps == 1 ? 1 : stride; }
+  FASTNN_INLINE int64_t extent(int64_t n) const {
+    return taps == 0 ? 0 : (n - 1) * copy_pace() + (taps - 1) * dilation + 1;
+  }
 };
 
 FASTNN_INLINE ConvAxis forward_axis(const ConvShape& s, int i) {
@@ -140,11 +145,10 @@ struct ConvBoxes {
 constexpr int64_t conv_box_bytes = 256 << 10;
 constexpr int64_t conv_box_row = 84;  // a multiple of the rows of register tiles
 
-// What is read once, at neighboring pixels, counts alone; `least`: pixels that a box has at least, if there are so
+// `least`: pixels that a box has at least, if there are so
 // many.
 FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize, int64_t least = 1) {
   ConvBoxes b{};
-  const bool inside = p.inside(), apart = inside && p.taps() == 1;
   const int64_t channels = ceil_div(p.in, p.chunks);
   // A product of matrices goes through its box once for each panel: what it writes has to stay, too.
   const int64_t fits = conv_box_bytes / itemsize / (p.taps() == 1 ? channels + p.out : channels);
@@ -157,9 +161,9 @@ FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize, int64_t 
     if (!cut && whole[i] > 0) {
       // The most outputs whose extent fits.
       size = room / (inner > 0 ? inner : 1);
-      if (i > 0 && !apart) {
+      if (i > 0) {
         const ConvAxis& a = p.axis[i - 1];
-        size = (size - (a.taps - 1) * a.dilation - 1) / a.stride + 1;
+        size = (size - (a.taps - 1) * a.dilation - 1) / a.copy_pace() + 1;
       }
       if (i == conv_axes && size > conv_box_row) size = size / conv_box_row * conv_box_row;
       size = size < 1 ? 1 : size > whole[i] ? whole[i] : size;
@@ -167,11 +171,13 @@ FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize, int64_t 
     b.count[i] = ceil_div(whole[i], size);
     if (i < conv_axes && b.count[i] > 0) size = ceil_div(whole[i], b.count[i]);
     b.size[i] = size;
-    if (i > 0) inner *= apart ? size : p.axis[i - 1].extent(size);
+    if (i > 0) inner *= p.axis[i - 1].extent(size);
     cut = cut || size < whole[i];
   }
   b.all = b.count[0] * b.count[1] * b.count[2] * b.count[3];
-  b.staged = inside ? 0 : b.size[0] * inner * channels;
+  // Pixels a multiple of 4 KB apart fall into the same few lines of the first cache: 0.70 of the peak instead of 0.85.
+  const bool aliased = p.in_all * itemsize % 4096 == 0 && p.taps() > 0;
+  b.staged = p.inside() && !aliased ? 0 : b.size[0] * inner * channels;
   return b;
 }
 

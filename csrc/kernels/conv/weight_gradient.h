@@ -21,14 +21,10 @@ struct WeightGradient {
   // Adds the products of a box, for some channels of x and panels of dy, to the sums of its split.
   void box(int64_t number, bool first, Range c, Range of_panels, T* own, T* x_copy, T* y_copy) const {
     constexpr int64_t lanes = Vec<T>::lanes, most = conv_rows[conv_vectors], tile_pixel = round_up(most, 8);
-    int64_t at[conv_axes + 1], size[conv_axes + 1], step[conv_axes + 1];
-    ReadBox read;
-    for (int i = 0; i <= conv_axes; i++) {
-      at[i] = boxes.place(number, i);
-      size[i] = smaller(boxes.size[i], (i == 0 ? p.images : p.axis[i - 1].count) - at[i]);
-      read.first[i] = i == 0 ? at[0] : at[i] * p.axis[i - 1].stride + p.axis[i - 1].offset;
-      read.extent[i] = i == 0 ? size[0] : p.axis[i - 1].extent(size[i]);
-    }
+    const ReadBox read(p, boxes, number);
+    const int64_t *const at = read.at, *const size = read.size;
+    int64_t step[conv_axes + 1], pace[conv_axes];
+    for (int i = 0; i < conv_axes; i++) pace[i] = boxes.staged ? p.axis[i].copy_pace() : p.axis[i].stride;
     // Few channels: the taps of a row, which touch then, are one run of rows of the tile.
     const bool touching = boxes.staged && c.size() < 8 && p.axis[2].dilation == 1;
     const int64_t runs = touching ? 1 : p.axis[2].taps, run = touching ? c.size() * p.axis[2].taps : c.size();
@@ -51,9 +47,9 @@ struct WeightGradient {
     tile.k = size[3];
     for (int i = 0; i < 3; i++) {
       tile.segments[i] = size[i];
-      tile.a_step[i] = step[i] * (i == 0 ? 1 : p.axis[i - 1].stride);
+      tile.a_step[i] = step[i] * (i == 0 ? 1 : pace[i - 1]);
     }
-    tile.a_col = step[3] * p.axis[2].stride;
+    tile.a_col = step[3] * pace[2];
     tile.a_row = 1;
     tile.accumulate = !first;
     tile.bias = nullptr;
