@@ -25,24 +25,28 @@ FASTNN_INLINE Range outputs_inside(const ConvAxis& a, int64_t j) {
   return {begin, larger(begin, end)};
 }
 
-// A row of outputs: where it stands, and the taps of the other two axes that lie inside.
+// A row of outputs, and which rows it reads: for each row of the kernel that lies inside, its number and the row of
+// what is read, in pixels.
 struct DepthwiseRow {
   int64_t image, q[2];
-  Range taps[2];
+  int64_t next;  // the first row that the next row of outputs reads and this one does not
+  int count = 0;
+  int64_t kernel_row[depthwise_rows], pixel[depthwise_rows];
 
   FASTNN_INLINE DepthwiseRow(const ConvPass& p, int64_t row) {
-    q[1] = row % p.axis[1].count;
-    q[0] = row / p.axis[1].count % p.axis[0].count;
-    image = row / p.axis[1].count / p.axis[0].count;
-    for (int i = 0; i < 2; i++) taps[i] = taps_inside(p.axis[i], q[i]);
-  }
-  // The row of what is read for these taps, in pixels.
-  FASTNN_INLINE int64_t read(const ConvPass& p, int64_t d, int64_t h) const {
-    const int64_t tap[2] = {d, h};
-    int64_t at = image;
-    for (int i = 0; i < 2; i++)
-      at = at * p.axis[i].length + q[i] * p.axis[i].stride + p.axis[i].offset + tap[i] * p.axis[i].dilation;
-    return at * p.axis[2].length;
+    const ConvAxis &depth = p.axis[0], &height = p.axis[1];
+    q[1] = row % height.count;
+    q[0] = row / height.count % depth.count;
+    image = row / height.count / depth.count;
+    const Range inside[2] = {taps_inside(depth, q[0]), taps_inside(height, q[1])};
+    const int64_t at = image * depth.length + q[0] * depth.stride + depth.offset;
+    const int64_t h = q[1] * height.stride + height.offset, length = p.axis[2].length;
+    for (int64_t d = inside[0].begin; d < inside[0].end; d++)
+      for (int64_t k = inside[1].begin; k < inside[1].end; k++) {
+        kernel_row[count] = d * height.taps + k;
+        pixel[count++] = ((at + d * depth.dilation) * height.length + h + k * height.dilation) * length;
+      }
+    next = (at * height.length + h + (height.taps - 1) * height.dilation + 1) * length;
   }
 };
 
@@ -56,28 +60,48 @@ struct Depthwise {
   const T* weights;  // [tap][width]
   const T* bias;
 
-  // N neighboring outputs from q on, with the taps [t.begin, t.end) of their row.
-  template <int N>
-  FASTNN_INLINE void pixels(const DepthwiseRow& row, T* to, int64_t to_pixel, int64_t q, Range t) const {
+  // N neighboring outputs from q on, with the taps [t.begin, t.end) of their row: W of them, `Stride` pixels from
+  // output to output, where W is not 0.
+  template <int N, int W, int Stride>
+  FASTNN_INLINE void pixels(const DepthwiseRow& row, T* to, int64_t to_pixel, int64_t to_row, int64_t q,
+                            Range t) const {
     const ConvAxis& a = p.axis[2];
-    const int64_t from_pixel = a.stride * x.pixel, at = q * a.stride + a.offset;
+    const int64_t pixel = x.pixel, from_pixel = a.stride * pixel, dilation = a.dilation * pixel;
+    const T* const base = x.p + (q * a.stride + a.offset + t.begin * a.dilation) * pixel;
+    const T* const first = weights + t.begin * width;
+    const T* const next = x.p + (row.next + q * a.stride) * pixel;
+    const int64_t line = a.length * pixel;
     for_vectors<T>(channels, [&](int64_t c, int m) FASTNN_INLINED {
       Vec<T> sums[N];
       unroll<N>([&](auto i) FASTNN_INLINED { sums[i] = Vec<T>{}; });
-      for (int64_t d = row.taps[0].begin; d < row.taps[0].end; d++)
-        for (int64_t h = row.taps[1].begin; h < row.taps[1].end; h++) {
-          const T* from = x.p + (row.read(p, d, h) + at + t.begin * a.dilation) * x.pixel + c;
-          const T* w = weights + ((d * p.axis[1].taps + h) * a.taps + t.begin) * width + c;
-          for (int64_t j = t.begin; j < t.end; j++, from += a.dilation * x.pixel, w += width) {
+      if constexpr (N > 1) {
+        for (int64_t r = 0; r < p.axis[1].stride; r++)
+          unroll<N * Stride>([&](auto i) FASTNN_INLINED { __builtin_prefetch(next + r * line + i * pixel + c, 0, 2); });
+        unroll<N>([&](auto i) FASTNN_INLINED { __builtin_prefetch(to + to_row + i * to_pixel + c, 1, 2); });
+      }
+      for (int r = 0; r < row.count; r++) {
+        const T* from = base + row.pixel[r] * pixel + c;
+        const T* w = first + row.kernel_row[r] * a.taps * width + c;
+        if constexpr (W > 0) {  // every pixel is loaded once for all of its taps
+          Vec<T> values[(N - 1) * Stride + W];
+          unroll<(N - 1) * Stride + W>([&](auto i) FASTNN_INLINED { values[i] = load(from + i * pixel, m); });
+          unroll<W>([&](auto j) FASTNN_INLINED {
+            const Vec<T> factor = Vec<T>::load(w + j * width);
+            unroll<N>([&](auto i) FASTNN_INLINED { sums[i] = fma(values[i * Stride + j], factor, sums[i]); });
+          });
+        } else {
+          for (int64_t j = t.begin; j < t.end; j++, from += dilation, w += width) {
             const Vec<T> factor = Vec<T>::load(w);
             unroll<N>([&](auto i) FASTNN_INLINED { sums[i] = fma(load(from + i * from_pixel, m), factor, sums[i]); });
           }
         }
+      }
       const Vec<T> more = bias ? load(bias + c, m) : Vec<T>{};
       unroll<N>([&](auto i) FASTNN_INLINED { store(bias ? more + sums[i] : sums[i], to + i * to_pixel + c, m); });
     });
   }
 
+  template <int W, int Stride>
   void row(int64_t number) const {
     constexpr int together = 4;
     const DepthwiseRow r(p, number);
@@ -85,20 +109,65 @@ struct Depthwise {
     int64_t at = r.image;
     for (int i = 0; i < 2; i++) at = at * y_length[i] + p.axis[i].first + r.q[i] * p.axis[i].step;
     T* const to = y.p + (at * y_length[2] + a.first) * y.pixel;
-    const int64_t pixel = a.step * y.pixel;
+    const int64_t pixel = a.step * y.pixel, to_row = p.axis[1].step * y_length[2] * y.pixel;
     const Range whole{a.taps ? outputs_inside(a, 0).begin : 0, a.taps ? outputs_inside(a, a.taps - 1).end : 0};
     int64_t q = 0;
     while (q < a.count) {
       if (q >= whole.begin && q + together <= whole.end) {
-        pixels<together>(r, to + q * pixel, pixel, q, {0, a.taps});
+        pixels<together, W, Stride>(r, to + q * pixel, pixel, to_row, q, {0, a.taps});
         q += together;
       } else {
-        pixels<1>(r, to + q * pixel, pixel, q, taps_inside(a, q));
+        pixels<1, 0, 0>(r, to + q * pixel, pixel, to_row, q, taps_inside(a, q));
         q++;
       }
     }
   }
+
+  template <int W, int Stride>
+  void rows(int64_t lo, int64_t hi) const {
+    for (int64_t n = lo; n < hi; n++) row<W, Stride>(n);
+  }
 };
+
+// The sums of the products of x and dy for the W taps of a row of the kernel, of one row of outputs; W = 0: for any
+// number.
+template <int V, int W, class T, class Load, class Add>
+FASTNN_INLINE void depthwise_sums_of_row(const ConvAxis& a, const T* x, int64_t x_pixel, const T* dy, int64_t dy_pixel,
+                                         Load part, Add add) {
+  const int64_t stride = a.stride * x_pixel;
+  if constexpr (W > 0) {
+    Vec<T> chain[W][V];
+    unroll<W>([&](auto j) FASTNN_INLINED { unroll<V>([&](auto v) FASTNN_INLINED { chain[j][v] = Vec<T>{}; }); });
+    const auto outputs = [&](int64_t begin, int64_t end, auto edge) FASTNN_INLINED {
+      for (int64_t q = begin; q < end; q++) {
+        const int64_t at = q * a.stride + a.offset;
+        const T* const from = x + at * x_pixel;
+        unroll<V>([&](auto v) FASTNN_INLINED {
+          const Vec<T> slope = part(v, dy + q * dy_pixel);
+          unroll<W>([&](auto j) FASTNN_INLINED {
+            if (edge && (at + j * a.dilation < 0 || at + j * a.dilation >= a.length)) return;
+            chain[j][v] = fma(part(v, from + j * a.dilation * x_pixel), slope, chain[j][v]);
+          });
+        });
+      }
+    };
+    const int64_t begin = outputs_inside(a, 0).begin, end = larger(begin, outputs_inside(a, W - 1).end);
+    outputs(0, begin, std::true_type{});
+    outputs(begin, end, std::false_type{});
+    outputs(end, a.count, std::true_type{});
+    unroll<W>([&](auto j) FASTNN_INLINED { add(j, chain[j]); });
+  } else {
+    for (int64_t w = 0; w < a.taps; w++) {
+      const Range q = outputs_inside(a, w);
+      const T *from = x + (q.begin * a.stride + a.offset + w * a.dilation) * x_pixel, *slope = dy + q.begin * dy_pixel;
+      Vec<T> chain[V];
+      unroll<V>([&](auto v) FASTNN_INLINED { chain[v] = Vec<T>{}; });
+      for (int64_t i = q.begin; i < q.end; i++, from += stride, slope += dy_pixel)
+        unroll<V>([&](auto v) FASTNN_INLINED { chain[v] = fma(part(v, from), part(v, slope), chain[v]); });
+      add(w, chain);
+    }
+  }
+}
 
 // All groups of a pass; weights: those of the first channel. Scratch: a number for each tap, packed weights.
 template <class T>
@@ -114,7 +183,18 @@ void depthwise(Context& context, const ConvShape& s, const ConvPass& p, const T*
   const Depthwise<T> each{p, s.groups, width, x, y, y_length, packed, bias};
   parallel_for(context, rows, 65536 / (p.axis[2].count * s.groups * larger(1, p.taps())) + 1,
                [&](int64_t lo, int64_t hi) {
-                 for (int64_t n = lo; n < hi; n++) each.row(n);
+                 const ConvAxis& a = p.axis[2];
+                 const int64_t kind = a.dilation == 1 && a.stride <= 2 ? a.taps * 10 + a.stride : 0;
+                 if (kind == 31)
+                   each.template rows<3, 1>(lo, hi);
+                 else if (kind == 32)
+                   each.template rows<3, 2>(lo, hi);
+                 else if (kind == 51)
+                   each.template rows<5, 1>(lo, hi);
+                 else if (kind == 52)
+                   each.template rows<5, 2>(lo, hi);
+                 else
+                   each.template rows<0, 0>(lo, hi);
                });
 }
 
@@ -122,7 +202,7 @@ void depthwise(Context& context, const ConvShape& s, const ConvPass& p, const T*
 template <class T>
 void depthwise_weight_gradient(Context& context, const ConvShape& s, const ConvPass& p, Images<const T> x,
                                Images<const T> dy, T* dw, char* scratch) {
-  constexpr int lanes = Vec<T>::lanes, together = 4;
+  constexpr int lanes = Vec<T>::lanes, together = 2;
   const int64_t rows = p.images * p.axis[0].count * p.axis[1].count, taps = s.taps(), channels = s.groups;
   const int64_t width = round_up(channels, lanes), all = taps * width;
   T* const sums = reinterpret_cast<T*>(scratch);
@@ -132,19 +212,23 @@ void depthwise_weight_gradient(Context& context, const ConvShape& s, const ConvP
                            T* own) FASTNN_INLINED {
     constexpr int V = vectors;
     const auto part = [&](auto v, const T* q) FASTNN_INLINED { return load(q + v * lanes, v == V - 1 ? last : lanes); };
-    for (int64_t d = r.taps[0].begin; d < r.taps[0].end; d++)
-      for (int64_t h = r.taps[1].begin; h < r.taps[1].end; h++)
-        for (int64_t w = 0; w < a.taps; w++) {
-          const Range q = outputs_inside(a, w);
-          const T* from = x.p + (r.read(p, d, h) + q.begin * a.stride + a.offset + w * a.dilation) * x.pixel + c;
-          const T* slope = dy.p + (number * a.count + q.begin) * dy.pixel + c;
-          Vec<T> chain[V];
-          unroll<V>([&](auto v) FASTNN_INLINED { chain[v] = Vec<T>{}; });
-          for (int64_t i = q.begin; i < q.end; i++, from += a.stride * x.pixel, slope += dy.pixel)
-            unroll<V>([&](auto v) FASTNN_INLINED { chain[v] = fma(part(v, from), part(v, slope), chain[v]); });
-          T* const to = own + ((d * p.axis[1].taps + h) * a.taps + w) * width + c;
-          unroll<V>([&](auto v) FASTNN_INLINED { (Vec<T>::load(to + v * lanes) + chain[v]).store(to + v * lanes); });
-        }
+    const T* const slopes = dy.p + number * a.count * dy.pixel + c;
+    for (int n = 0; n < r.count; n++) {
+      T* const to = own + r.kernel_row[n] * a.taps * width + c;
+      const auto add = [&](int64_t w, const Vec<T>(&chain)[V]) FASTNN_INLINED {
+        unroll<V>([&](auto v) FASTNN_INLINED {
+          T* const sum = to + w * width + v * lanes;
+          (Vec<T>::load(sum) + chain[v]).store(sum);
+        });
+      };
+      const T* const from = x.p + r.pixel[n] * x.pixel + c;
+      if (a.taps == 3)
+        depthwise_sums_of_row<V, 3>(a, from, x.pixel, slopes, dy.pixel, part, add);
+      else if (a.taps == 5)
+        depthwise_sums_of_row<V, 5>(a, from, x.pixel, slopes, dy.pixel, part, add);
+      else
+        depthwise_sums_of_row<V, 0>(a, from, x.pixel, slopes, dy.pixel, part, add);
+    }
   };
   parallel_for(context, splits.count, 1, [&](int64_t lo, int64_t hi) {
     for (int64_t n = lo; n < hi; n++) {

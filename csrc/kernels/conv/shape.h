@@ -12,6 +12,8 @@ namespace fastnn {
 FASTNN_INLINE constexpr int64_t ceil_div(int64_t a, int64_t b) { return a <= 0 ? -(-a / b) : (a + b - 1) / b; }
 
 constexpr int conv_axes = 3;
+constexpr int64_t depthwise_rows =
+    64;  // of a kernel, at most, for the kernels that are made for depthwise convolutions
 
 struct ConvShape {
   int64_t images, groups, in, out;  // channels of x and y, in each group
@@ -20,7 +22,9 @@ struct ConvShape {
   FASTNN_INLINE int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   FASTNN_INLINE int64_t x_pixels() const { return x[0] * x[1] * x[2]; }
   FASTNN_INLINE int64_t y_pixels() const { return y[0] * y[1] * y[2]; }
-  FASTNN_INLINE bool depthwise() const { return in == 1 && out == 1 && groups > 1; }
+  FASTNN_INLINE bool depthwise() const {
+    return in == 1 && out == 1 && groups > 1 && kernel[0] * kernel[1] <= depthwise_rows;
+  }
 };
 
 // From views of x, w (out, in / groups, *kernel) and y in PyTorch's order of axes; padding has two numbers for each
