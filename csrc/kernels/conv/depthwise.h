@@ -129,44 +129,87 @@ struct Depthwise {
   }
 };
 
-// The sums of the products of x and dy for the W taps of a row of the kernel, of one row of outputs; W = 0: for any
-// number.
-template <int V, int W, class T, class Load, class Add>
-FASTNN_INLINE void depthwise_sums_of_row(const ConvAxis& a, const T* x, int64_t x_pixel, const T* dy, int64_t dy_pixel,
-                                         Load part, Add add) {
-  const int64_t stride = a.stride * x_pixel;
-  if constexpr (W > 0) {
-    Vec<T> chain[W][V];
-    unroll<W>([&](auto j) FASTNN_INLINED { unroll<V>([&](auto v) FASTNN_INLINED { chain[j][v] = Vec<T>{}; }); });
-    const auto outputs = [&](int64_t begin, int64_t end, auto edge) FASTNN_INLINED {
-      for (int64_t q = begin; q < end; q++) {
-        const int64_t at = q * a.stride + a.offset;
-        const T* const from = x + at * x_pixel;
-        unroll<V>([&](auto v) FASTNN_INLINED {
-          const Vec<T> slope = part(v, dy + q * dy_pixel);
-          unroll<W>([&](auto j) FASTNN_INLINED {
-            if (edge && (at + j * a.dilation < 0 || at + j * a.dilation >= a.length)) return;
-            chain[j][v] = fma(part(v, from + j * a.dilation * x_pixel), slope, chain[j][v]);
-          });
-        });
+template <class T>
+struct DepthwiseWeights {
+  const ConvPass& p;  // the forward one
+  int64_t channels, width;
+  Images<const T> x, dy;
+
+  // Adds to sums [tap][width] the products of N neighboring outputs from q on, with the taps of their row as in
+  // Depthwise::pixels.
+  template <int N, int W, int Stride>
+  FASTNN_INLINE void pixels(const DepthwiseRow& row, int64_t number, int64_t q, Range t, T* sums) const {
+    const ConvAxis& a = p.axis[2];
+    const int64_t pixel = x.pixel, from_pixel = a.stride * pixel, dilation = a.dilation * pixel;
+    const T* const base = x.p + (q * a.stride + a.offset + t.begin * a.dilation) * pixel;
+    const T* const next = x.p + (row.next + q * a.stride) * pixel;
+    const T* const slopes = dy.p + (number * a.count + q) * dy.pixel;
+    const int64_t line = a.length * pixel;
+    for_vectors<T>(channels, [&](int64_t c, int m) FASTNN_INLINED {
+      Vec<T> slope[N];
+      unroll<N>([&](auto i) FASTNN_INLINED { slope[i] = load(slopes + i * dy.pixel + c, m); });
+      if constexpr (N > 1) {
+        for (int64_t r = 0; r < p.axis[1].stride; r++)
+          unroll<N * Stride>([&](auto i) FASTNN_INLINED { __builtin_prefetch(next + r * line + i * pixel + c, 0, 2); });
+        unroll<N>([&](auto i) FASTNN_INLINED { __builtin_prefetch(slopes + (a.count + i) * dy.pixel + c, 0, 2); });
       }
-    };
-    const int64_t begin = outputs_inside(a, 0).begin, end = larger(begin, outputs_inside(a, W - 1).end);
-    outputs(0, begin, std::true_type{});
-    outputs(begin, end, std::false_type{});
-    outputs(end, a.count, std::true_type{});
-    unroll<W>([&](auto j) FASTNN_INLINED { add(j, chain[j]); });
-  } else {
-    for (int64_t w = 0; w < a.taps; w++) {
-      const Range q = outputs_inside(a, w);
-      const T *from = x + (q.begin * a.stride + a.offset + w * a.dilation) * x_pixel, *slope = dy + q.begin * dy_pixel;
-      Vec<T> chain[V];
-      unroll<V>([&](auto v) FASTNN_INLINED { chain[v] = Vec<T>{}; });
-      for (int64_t i = q.begin; i < q.end; i++, from += stride, slope += dy_pixel)
-        unroll<V>([&](auto v) FASTNN_INLINED { chain[v] = fma(part(v, from), part(v, slope), chain[v]); });
-      add(w, chain);
+      for (int r = 0; r < row.count; r++) {
+        const T* from = base + row.pixel[r] * pixel + c;
+        T* sum = sums + (row.kernel_row[r] * a.taps + t.begin) * width + c;
+        if constexpr (W > 0) {
+          Vec<T> values[(N - 1) * Stride + W];
+          unroll<(N - 1) * Stride + W>([&](auto i) FASTNN_INLINED { values[i] = load(from + i * pixel, m); });
+          unroll<W>([&](auto j) FASTNN_INLINED {
+            Vec<T> chain{};
+            unroll<N>([&](auto i) FASTNN_INLINED { chain = fma(values[i * Stride + j], slope[i], chain); });
+            (Vec<T>::load(sum + j * width) + chain).store(sum + j * width);
+          });
+        } else {
+          for (int64_t j = t.begin; j < t.end; j++, from += dilation, sum += width) {
+            Vec<T> chain{};
+            unroll<N>([&](auto i) FASTNN_INLINED { chain = fma(load(from + i * from_pixel, m), slope[i], chain); });
+            (Vec<T>::load(sum) + chain).store(sum);
+          }
+        }
+      }
+    });
+  }
+
+  template <int W, int Stride>
+  void rows(int64_t lo, int64_t hi, T* sums) const {
+    constexpr int together = 8;
+    const ConvAxis& a = p.axis[2];
+    const int64_t begin = outputs_inside(a, 0).begin, end = outputs_inside(a, a.taps - 1).end;
+    for (int64_t n = lo; n < hi; n++) {
+      const DepthwiseRow r(p, n);
+      for (int64_t q = 0; q < a.count;) {
+        if (q >= begin && q + together <= end) {
+          pixels<together, W, Stride>(r, n, q, {0, a.taps}, sums);
+          q += together;
+        } else {
+          pixels<1, 0, 0>(r, n, q, taps_inside(a, q), sums);
+          q++;
+        }
+      }
     }
   }
+};
+
+// f(W, Stride) for the shape of the rows of a kernel; zeros for any other.
+template <class F>
+FASTNN_INLINE void with_taps(const ConvAxis& a, F f) {
+  using std::integral_constant;
+  const int64_t kind = a.dilation == 1 && a.stride <= 2 ? a.taps * 10 + a.stride : 0;
+  if (kind == 31)
+    f(integral_constant<int, 3>{}, integral_constant<int, 1>{});
+  else if (kind == 32)
+    f(integral_constant<int, 3>{}, integral_constant<int, 2>{});
+  else if (kind == 51)
+    f(integral_constant<int, 5>{}, integral_constant<int, 1>{});
+  else if (kind == 52)
+    f(integral_constant<int, 5>{}, integral_constant<int, 2>{});
+  else
+    f(integral_constant<int, 0>{}, integral_constant<int, 0>{});
 }
 
 // All groups of a pass; weights: those of the first channel. Scratch: a number for each tap, packed weights.
@@ -183,18 +226,7 @@ void depthwise(Context& context, const ConvShape& s, const ConvPass& p, const T*
   const Depthwise<T> each{p, s.groups, width, x, y, y_length, packed, bias};
   parallel_for(context, rows, 65536 / (p.axis[2].count * s.groups * larger(1, p.taps())) + 1,
                [&](int64_t lo, int64_t hi) {
-                 const ConvAxis& a = p.axis[2];
-                 const int64_t kind = a.dilation == 1 && a.stride <= 2 ? a.taps * 10 + a.stride : 0;
-                 if (kind == 31)
-                   each.template rows<3, 1>(lo, hi);
-                 else if (kind == 32)
-                   each.template rows<3, 2>(lo, hi);
-                 else if (kind == 51)
-                   each.template rows<5, 1>(lo, hi);
-                 else if (kind == 52)
-                   each.template rows<5, 2>(lo, hi);
-                 else
-                   each.template rows<0, 0>(lo, hi);
+                 with_taps(p.axis[2], [&](auto taps, auto stride) { each.template rows<taps, stride>(lo, hi); });
                });
 }
 
@@ -202,55 +234,26 @@ void depthwise(Context& context, const ConvShape& s, const ConvPass& p, const T*
 template <class T>
 void depthwise_weight_gradient(Context& context, const ConvShape& s, const ConvPass& p, Images<const T> x,
                                Images<const T> dy, T* dw, char* scratch) {
-  constexpr int lanes = Vec<T>::lanes, together = 2;
   const int64_t rows = p.images * p.axis[0].count * p.axis[1].count, taps = s.taps(), channels = s.groups;
-  const int64_t width = round_up(channels, lanes), all = taps * width;
+  const int64_t width = round_up(channels, Vec<T>::lanes), all = taps * width;
   T* const sums = reinterpret_cast<T*>(scratch);
   const EvenSplit splits(rows, larger(1, smaller(rows, depthwise_splits)));
-  const ConvAxis& a = p.axis[2];
-  const auto columns = [&](const DepthwiseRow& r, int64_t number, int64_t c, auto vectors, int last,
-                           T* own) FASTNN_INLINED {
-    constexpr int V = vectors;
-    const auto part = [&](auto v, const T* q) FASTNN_INLINED { return load(q + v * lanes, v == V - 1 ? last : lanes); };
-    const T* const slopes = dy.p + number * a.count * dy.pixel + c;
-    for (int n = 0; n < r.count; n++) {
-      T* const to = own + r.kernel_row[n] * a.taps * width + c;
-      const auto add = [&](int64_t w, const Vec<T>(&chain)[V]) FASTNN_INLINED {
-        unroll<V>([&](auto v) FASTNN_INLINED {
-          T* const sum = to + w * width + v * lanes;
-          (Vec<T>::load(sum) + chain[v]).store(sum);
-        });
-      };
-      const T* const from = x.p + r.pixel[n] * x.pixel + c;
-      if (a.taps == 3)
-        depthwise_sums_of_row<V, 3>(a, from, x.pixel, slopes, dy.pixel, part, add);
-      else if (a.taps == 5)
-        depthwise_sums_of_row<V, 5>(a, from, x.pixel, slopes, dy.pixel, part, add);
-      else
-        depthwise_sums_of_row<V, 0>(a, from, x.pixel, slopes, dy.pixel, part, add);
-    }
-  };
+  const DepthwiseWeights<T> each{p, channels, width, x, dy};
   parallel_for(context, splits.count, 1, [&](int64_t lo, int64_t hi) {
     for (int64_t n = lo; n < hi; n++) {
       T* const own = sums + n * all;
       __builtin_memset(own, 0, size_t(all) * sizeof(T));
       const Range range = splits.part(n);
-      for (int64_t number = range.begin; number < range.end; number++) {
-        const DepthwiseRow r(p, number);
-        int64_t c = 0;
-        for (; c + together * lanes <= channels; c += together * lanes)
-          columns(r, number, c, std::integral_constant<int, together>{}, lanes, own);
-        for (; c < channels; c += lanes)
-          columns(r, number, c, std::integral_constant<int, 1>{}, static_cast<int>(smaller(lanes, channels - c)), own);
-      }
+      with_taps(p.axis[2],
+                [&](auto tap, auto stride) { each.template rows<tap, stride>(range.begin, range.end, own); });
     }
   });
-  for (int64_t c = 0; c < channels; c++)
-    for (int64_t k = 0; k < taps; k++) {
-      T sum = sums[k * width + c];
-      for (int64_t n = 1; n < splits.count; n++) sum = sum + sums[n * all + k * width + c];
-      dw[c * taps + k] = sum;
-    }
+  for (int64_t n = 1; n < splits.count; n++)
+    for_vectors<T>(all, [&](int64_t i, int) FASTNN_INLINED {
+      (Vec<T>::load(sums + i) + Vec<T>::load(sums + n * all + i)).store(sums + i);
+    });
+  for (int64_t k = 0; k < taps; k++)
+    for (int64_t c = 0; c < channels; c++) dw[c * taps + k] = sums[k * width + c];
 }
 
 }  // namespace
