@@ -158,7 +158,7 @@ constexpr ConvTable<T, false> conv_whole_tiles{};
 
 template <class T>
 FASTNN_INLINE const ConvKernel<T>* conv_kernels(int vectors, int last) {
-  return (last == Vec<T>::lanes ? conv_whole_tiles<T> : conv_tail_tiles<T>).of[vectors];
+  return last == Vec<T>::lanes ? conv_whole_tiles<T>.of[vectors] : conv_tail_tiles<T>.of[vectors];
 }
 
 }  // namespace
