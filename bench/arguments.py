@@ -17,7 +17,8 @@ from fastnn._samples import Made
 
 Array = np.ndarray[Any, Any]
 ROW = 100  # the length of a row in reductions, rowwise ops and losses
-SAMPLE = {"layer_norm": 1}  # the sample to take, where the first would leave inputs out
+# The sample to take, where the first would leave inputs out.
+SAMPLE = dict.fromkeys(("layer_norm", "rms_norm", "batch_norm", "batch_norm_inference", "group_norm"), 1)
 
 
 def arguments(op: Op, n: int, dtype: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -35,7 +36,7 @@ def arguments(op: Op, n: int, dtype: Any) -> tuple[list[Any], dict[str, Any]]:
             inputs = [resized(spec, sizes, rng, dtype) for spec in sample.inputs]
             if "shape" in attributes:
                 attributes["shape"] = tuple(sizes.get(s, s) for s in attributes["shape"])
-        elif op.kind in ("shape", "contraction"):
+        elif op.kind in ("shape", "contraction", "window", "index"):
             inputs = tiled([spec.make(rng, dtype) for spec in sample.inputs], n)
         else:
             inputs = [shaped(spec, (n,), rng, dtype) for spec in sample.inputs]
@@ -65,6 +66,8 @@ def in_rows(shape: tuple[int, ...], n: int) -> dict[int, int]:
 
 def resized(spec: Any, sizes: dict[int, int], rng: np.random.Generator, dtype: Any) -> Any:
     """What a specification makes, with the lengths of its axes replaced."""
+    if isinstance(spec, list):
+        return [resized(s, sizes, rng, dtype) for s in spec]
     if not hasattr(spec, "make"):
         return spec
     return shaped(spec, tuple(sizes.get(s, s) for s in spec.make(rng, dtype).shape), rng, dtype)
