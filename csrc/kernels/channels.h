@@ -12,31 +12,60 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-constexpr int64_t channel_grain = 32768;  // elements
-constexpr int64_t channel_panel = 512;    // neighboring channels that are summed together
-constexpr int64_t chunk_bytes = 8192;     // of rows that one set of numbers is taken through
+constexpr int64_t channel_grain = 32768;                 // elements
+constexpr int64_t channel_panel = 512;                   // neighboring channels that are summed together
+constexpr int sum_vectors = vector_bytes == 64 ? 8 : 4;  // whose sums fit registers
+constexpr int sum_rows_at_once = 8, rows_at_once = 4;
 
 // f.at(k, m) gives numbers of the m channels from k on (k counts samples, too), f.all(k) those of one channel for a
 // whole vector; f.step(at, i, m, a, b) adds the m elements from i on to two sums.
-template <class State, class F>
-void sum_columns(const F& f, int64_t first_channel, int64_t i, int64_t step, int64_t rows, int64_t n, State* a,
-                 State* b) {
-  for_strips<4, State>(0, n, [&](auto vectors, int64_t k, int64_t wide) FASTNN_INLINED {
-    constexpr int V = vectors.value;
-    decltype(f.at(0, 0)) at[V];
-    Vec<State> sum_a[V], sum_b[V];
-    for_strip<V, State>(wide, [&](auto j, int c, int m) FASTNN_INLINED {
-      at[j] = f.at(first_channel + k + c, m);
-      sum_a[j] = sum_b[j] = Vec<State>(Add::identity<State>);
-    });
-    for (int64_t r = 0; r < rows; r++)
-      for_strip<V, State>(wide, [&](auto j, int c, int m)
-                                    FASTNN_INLINED { f.step(at[j], i + r * step + k + c, m, sum_a[j], sum_b[j]); });
-    for_strip<V, State>(wide, [&](auto j, int c, int m) FASTNN_INLINED {
-      store(sum_a[j], a + k + c, m);
-      store(sum_b[j], b + k + c, m);
-    });
+//
+// Rows are read from end to end, as prefetchers follow best; strips of columns, each for many rows, were slower.
+
+// Both sums of n columns over rows one after the other, in registers.
+template <int V, class State, class F>
+FASTNN_INLINE void sum_strip(const F& f, int64_t channel, int64_t i, int64_t step, int64_t rows, int64_t n, State* a,
+                             State* b) {
+  decltype(f.at(0, 0)) at[V];
+  Vec<State> sum_a[V], sum_b[V];
+  for_strip<V, State>(n, [&](auto j, int c, int m) FASTNN_INLINED {
+    at[j] = f.at(channel + c, m);
+    sum_a[j] = sum_b[j] = Vec<State>(Add::identity<State>);
   });
+  for (int64_t r = 0; r < rows; r++)
+    for_strip<V, State>(
+        n, [&](auto j, int c, int m) FASTNN_INLINED { f.step(at[j], i + r * step + c, m, sum_a[j], sum_b[j]); });
+  for_strip<V, State>(n, [&](auto j, int c, int m) FASTNN_INLINED {
+    store(sum_a[j], a + c, m);
+    store(sum_b[j], b + c, m);
+  });
+}
+
+// N more rows.
+template <int N, bool first, class State, class F>
+FASTNN_INLINE void sum_group(const F& f, int64_t channel, int64_t i, int64_t step, int64_t n, State* a, State* b) {
+  for_vectors<State>(n, [&](int64_t c, int m) FASTNN_INLINED {
+    const Vec<State> nothing(Add::identity<State>);
+    const auto at = f.at(channel + c, m);
+    Vec<State> sum_a = first ? nothing : load(a + c, m), sum_b = first ? nothing : load(b + c, m);
+    unroll<N>([&](auto r) FASTNN_INLINED { f.step(at, i + r * step + c, m, sum_a, sum_b); });
+    store(sum_a, a + c, m);
+    store(sum_b, b + c, m);
+  });
+}
+
+template <class State, class F>
+void sum_columns(const F& f, int64_t channel, int64_t i, int64_t step, int64_t rows, int64_t n, State* a, State* b) {
+  if (n <= sum_vectors * Vec<State>::lanes) {
+    with_vectors<sum_vectors, State>(
+        n, [&](auto vectors) FASTNN_INLINED { sum_strip<vectors.value, State>(f, channel, i, step, rows, n, a, b); });
+    return;
+  }
+  int64_t r = 1;
+  sum_group<1, true>(f, channel, i, step, n, a, b);
+  for (; r + sum_rows_at_once <= rows; r += sum_rows_at_once)
+    sum_group<sum_rows_at_once, false>(f, channel, i + r * step, step, n, a, b);
+  for (; r < rows; r++) sum_group<1, false>(f, channel, i + r * step, step, n, a, b);
 }
 
 // One channel's n neighbors from i on: blocks of row_block, one after the other.
@@ -106,20 +135,18 @@ void each_channel_value(const Channels& s, Context& x, const F& f) {
     });
     return;
   }
-  const int64_t most = chunk_bytes / (n * int64_t(sizeof(T))) + 4, chunk = s.outer < most ? s.outer : most;
-  const int64_t chunks = blocks(s.outer, chunk);
-  parallel_for(x, s.samples * chunks, channel_grain / (chunk * n) + 1, [&](int64_t lo, int64_t hi) {
-    for (int64_t item = lo; item < hi; item++) {
-      const int64_t sample = item / chunks, first = item % chunks * chunk;
-      const int64_t rows = s.outer - first < chunk ? s.outer - first : chunk;
-      for_strips<2, T>(0, n, [&](auto vectors, int64_t k, int64_t wide) FASTNN_INLINED {
-        constexpr int V = vectors.value;
-        decltype(f.at(0, 0)) at[V];
-        for_strip<V, T>(wide, [&](auto j, int c, int m) FASTNN_INLINED { at[j] = f.at(sample * n + k + c, m); });
-        const int64_t i = (sample * s.outer + first) * n + k;
-        for (int64_t r = 0; r < rows; r++)
-          for_strip<V, T>(wide, [&](auto j, int c, int m) FASTNN_INLINED { f.each(at[j], i + r * n + c, m); });
+  parallel_for(x, s.samples * s.outer, channel_grain / n + 1, [&](int64_t lo, int64_t hi) {
+    const auto some = [&](int64_t first, auto rows) FASTNN_INLINED {
+      const int64_t channel = first / s.outer * n;
+      for_vectors<T>(n, [&](int64_t c, int m) FASTNN_INLINED {
+        const auto at = f.at(channel + c, m);
+        unroll<rows.value>([&](auto r) FASTNN_INLINED { f.each(at, (first + r) * n + c, m); });
       });
+    };
+    for (int64_t r = lo; r < hi;) {
+      const int64_t end = (r / s.outer + 1) * s.outer, stop = end < hi ? end : hi;  // rows of one sample
+      for (; r + rows_at_once <= stop; r += rows_at_once) some(r, std::integral_constant<int, rows_at_once>{});
+      for (; r < stop; r++) some(r, std::integral_constant<int, 1>{});
     }
   });
 }
