@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import weakref
 from typing import Any
 
 import numpy as np
@@ -414,3 +416,23 @@ def test_changes_of_arguments_are_the_callers(target: str) -> None:
         assert same(x, want)
         with pytest.raises(RuntimeError, match="gradient of multiply has been modified by an in-place operation"):
             loss.backward()
+
+
+def test_a_plan_lets_go_of_the_recording(target: str) -> None:
+    w, between = nn.Parameter(some(4)), []
+    optimizer = optim.SGD([w], lr=0.1)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        y = ops.exp(x * w)
+        between.append(weakref.ref(y.array))
+        loss = y.sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = fastnn.compile(step)
+    for _ in range(3):
+        run(fastnn.ones(4))
+    gc.collect()
+    assert [r() is None for r in between] == [True, True]

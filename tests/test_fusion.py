@@ -42,7 +42,7 @@ def trained(sizes: tuple[int, ...], batch: int, dtype: Any) -> list[Any]:
     found += [p.grad.numpy() for p in model.parameters()]
     x[0, 0], x[-1, -1] = np.nan, np.inf
     found += [step(x, y).numpy(), *(p.detach().numpy() for p in model.parameters())]
-    names = [r.name for _, r in step.plans[0].graph.nodes]
+    names = [n.name for n in step.plans[0].nodes]
     return [names, *found]
 
 
@@ -69,7 +69,7 @@ def nodes(function: Callable[..., Any], *args: Any) -> list[str]:
         got = step(*args)
     for a, b in zip(eager, got, strict=True):
         np.testing.assert_array_equal(a.detach().numpy(), b.numpy())
-    return [r.name for _, r in step.plans[0].graph.nodes]
+    return [n.name for n in step.plans[0].nodes]
 
 
 def test_every_pattern_is_found_where_it_may_be_and_only_there() -> None:

@@ -45,6 +45,14 @@ class Given:
             kinds[i] = (a.shape, a.dtype, a.strides)
         return kinds
 
+    def __str__(self) -> str:
+        """Dtypes and shapes of arrays, other values as they are."""
+        words = [repr(v) for v in self.values]
+        for i, a in zip(self.places, self.arrays, strict=True):
+            words[i] = f"{a.dtype} {a.shape}"
+        names = [""] * self.count + [f"{name}=" for name in self.names]
+        return ", ".join(n + w for n, w in zip(names, words, strict=True)) or "no arguments"
+
     def call(self, function: Callable[..., Any], tensors: list[Tensor]) -> Any:
         """Call the function with these Tensors for the arrays."""
         values = list(self.values)

@@ -212,6 +212,7 @@ class Compiled:
         key = (*key, *((id(group), k, value) for group, k, value in graph.fixed))
         if any(t.requires for t in tree.tensors) and all(leaf.grad is None for leaf in recorder.touched.values()):
             self.warn_detached()
+        tree.tensors.clear()  # their nodes hold all that was saved for backward
         before = self.once.pop(key, None)
         if before is None:
             self.once[key] = graph, tree
@@ -256,7 +257,7 @@ class Compiled:
 
     def warn_changing(self) -> None:
         """Say which argument keeps changing."""
-        kinds = [e.given.kinds() for e in self.plans]
+        kinds = [e.kinds for e in self.plans]
         changing = [str(i) for i in range(min(map(len, kinds))) if len({k[i] for k in kinds}) > 1]
         names = "argument " + ", ".join(changing) if changing else "something outside the arguments"
         self.warn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from .graph import Buffer, Graph
 from .hyper import Hyper
 from .python_plan import reader
 from .recorder import Record, flat
+from .report import Node, node, size
 
 ALIGNMENT = 64
 SECONDS, RESULTS = 0.05, 1 << 20  # after which `run_rows` comes back: for signals and progress
@@ -51,10 +53,10 @@ class CppPlan:
     """A plan that the core runs: ``run`` is a C function."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph  # keeps all persistent memory alive
+        self.keep = [b.array for b in graph.buffers if b.kind in ("persistent", "grad")]  # the plan has addresses only
         self.plan = core.Plan()
-        self.nodes: list[Record] = []  # the records that became steps of the plan
-        self.costs: list[float] = []  # of each, in nanoseconds: estimates; 0 of call-backs
+        self.nodes: list[Node] = []  # the records that became steps of the plan
+        self.cost = 0.0  # estimated nanoseconds
         if not graph.nodes:
             fuse(graph)
         produced = [b for b in graph.buffers if b.kind == "produced"]
@@ -69,14 +71,21 @@ class CppPlan:
             self.plan.argument(array, self.slots[id(graph.where(array)[0])])
         for b in graph.returned:
             self.plan.returned(b.array, self.slots[id(b)])
+        self.returned = [(b.array.shape, b.array.dtype) for b in graph.returned]
+        self.dense = all(b.array.flags.c_contiguous for b in graph.returned)
         for i, record in graph.nodes:
-            self.add(i, record)
+            self.add(graph, i, record)
         for leaf, grad in graph.grads:
             self.plan.grad(leaf, grad)
         for group, key, value in graph.fixed:
             self.plan.fixed(group, key, value)
         self.plan.finish(state.epoch, random.STATE, graph.draws, graph.takes_turns)
         self.run = self.plan.runner()  # the returned arrays, or NotImplemented where this plan does not hold
+
+    def facts(self) -> list[str]:
+        """For reports."""
+        memory = f"{size(self.arena_bytes)} of temporaries ({size(self.unshared_bytes)} unshared)"
+        return ["backend cpp, replayed in C++", f"about {self.cost / 1e3:.3g} us", memory]
 
     @staticmethod
     def can(graph: Graph) -> bool:
@@ -86,59 +95,58 @@ class CppPlan:
 
     def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, list[Any]]:
         """Replays over batches of rows for 50 ms or until 1 MB of results are there: how many, and the results."""
-        returned = [b.array for b in self.graph.returned]
-        if not all(a.flags.c_contiguous for a in returned):
+        if not self.dense:
             return 0, []
-        room = min((len(order) - at) // batch, max(1, RESULTS // max(1, sum(a.nbytes for a in returned))))
-        results = [np.empty((room, *a.shape), a.dtype) for a in returned]
+        nbytes = sum(math.prod(shape) * dtype.itemsize for shape, dtype in self.returned)
+        room = min((len(order) - at) // batch, max(1, RESULTS // max(1, nbytes)))
+        results = [np.empty((room, *shape), dtype) for shape, dtype in self.returned]
         steps = self.plan.run_rows(data, order, at, results, SECONDS)
         return steps, [a[:steps] for a in results]
 
-    def spot(self, array: Any) -> tuple[int, int]:
+    def spot(self, graph: Graph, array: Any) -> tuple[int, int]:
         """Where an array lies: a slot (0 is the arena) and the offset of its first element."""
-        buffer, offset = self.graph.where(array)
+        buffer, offset = graph.where(array)
         return (0, buffer.offset + offset) if buffer.kind == "produced" else (self.slots[id(buffer)], offset)
 
-    def add(self, index: int, record: Record) -> None:
+    def add(self, graph: Graph, index: int, record: Record) -> None:
         """One node."""
         if record.call_back is not None:
-            self.plan.call_back(self.call_back(index, record))
-            self.nodes.append(record)
-            self.costs.append(0.0)
+            self.plan.call_back(self.call_back(graph, index, record))
+            self.nodes.append(node(record, 0, compiled=True))
             return
         letters = core.signature(record.name)
         attributes = [a for a, letter in zip(record.args, letters, strict=True) if letter in "fiult"]
         cells = [(i, a.group, a.key, a.item) for i, a in enumerate(attributes) if type(a) is Hyper]
-        draws = [(i, int(a) - self.graph.entry_offset) for i, a in enumerate(attributes) if type(a) is Draw]
+        draws = [(i, int(a) - graph.entry_offset) for i, a in enumerate(attributes) if type(a) is Draw]
         spots = []
         for a, letter in zip(record.args, letters, strict=True):
             if letter not in "fiultn":
-                spots += [self.spot(x) for x in flat((a,))] if not isinstance(a, (int, float)) else [NUMBER]
-        outs = [self.spot(o) if o is not None else NUMBER for o in record.outs]
+                spots += [self.spot(graph, x) for x in flat((a,))] if not isinstance(a, (int, float)) else [NUMBER]
+        outs = [self.spot(graph, o) if o is not None else NUMBER for o in record.outs]
         cost = self.plan.add(record.name, list(record.args), spots, outs, list(record.outs), cells, draws)
         if cost is not None:
-            self.nodes.append(record)
-            self.costs.append(cost)
+            self.nodes.append(node(record, cost, compiled=True))
+            self.cost += cost
 
-    def call_back(self, index: int, record: Record) -> Any:
+    def call_back(self, graph: Graph, index: int, record: Record) -> Any:
         """A Python kernel as a node: its arrays lie over a frame's memory, made anew at each call."""
         pointer, kernel = self.plan.pointer, record.call_back
 
         def over(array: Any) -> Any:
-            slot, offset = self.spot(array)
-            buffer = self.graph.where(array)[0]
-            size, base = buffer.high - buffer.low, (buffer.offset if buffer.kind == "produced" else 0)
-            inside = offset - base
+            slot, offset = self.spot(graph, array)
+            buffer = graph.where(array)[0]
+            length, base = buffer.high - buffer.low, (buffer.offset if buffer.kind == "produced" else 0)
+            inside, shape, dtype, strides = offset - base, array.shape, array.dtype, array.strides
 
             def here(frame: int) -> Any:
-                memory: Any = (ctypes.c_char * size).from_address(pointer(frame, slot) + base)
-                return np.ndarray(array.shape, array.dtype, memory, inside, array.strides)
+                memory: Any = (ctypes.c_char * length).from_address(pointer(frame, slot) + base)
+                return np.ndarray(shape, dtype, memory, inside, strides)
 
             return here
 
-        readers = [reader(a, over, self.graph) for a in record.args]
+        readers = [reader(a, over, graph) for a in record.args]
         # An output in memory that another record made is a view of it, and there already.
-        mine = [o is not None and self.graph.where(o)[0].born == index for o in record.outs]
+        mine = [o is not None and graph.where(o)[0].born == index for o in record.outs]
         writers = [over(o) if w else None for o, w in zip(record.outs, mine, strict=True)]
 
         def run(frame: int) -> None:

@@ -24,11 +24,14 @@ class Entry:
     """One plan and what it holds for."""
 
     def __init__(self, compiled: Compiled, graph: Graph, backend: int, given: Given, tree: Tree) -> None:
-        self.compiled, self.graph, self.backend, self.given, self.tree = compiled, graph, backend, given, tree
+        self.compiled, self.tree = compiled, tree
+        self.key, self.kinds, self.signature = given.key, given.kinds(), str(given)
         self.epoch = int(state.epoch)
         self.plan = CppPlan(graph) if backend == CPP and CppPlan.can(graph) else PythonPlan(graph, backend)
         self.run = self.plan.run
         self.nodes = self.plan.nodes
+        self.takes_turns = graph.takes_turns
+        self.batch = graph.arguments[0].shape[:1] if graph.arguments else ()
         self.watched = [(leaf, g is not None) for leaf, g in graph.read_grads]
         self.only_arrays = not given.names and len(given.places) == given.count
         self.single = type(tree.shape) is Leaf
@@ -39,7 +42,7 @@ class Entry:
         """Replay, or NotImplemented where this plan does not hold."""
         if not self.only_arrays or keywords:
             given = Given(args, keywords)
-            if given.key != self.given.key:
+            if given.key != self.key:
                 return MISSED
             args = tuple(given.arrays)
         if self.watched:
@@ -61,7 +64,7 @@ class Entry:
     def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, Any]:
         """Replay over batches of rows (see `Compiled.run_epoch`): how many steps were done, 0 where it cannot."""
         plain = self.only_arrays and not self.watched and not self.changed_arguments
-        if not plain or self.graph.arguments[0].shape[:1] != (batch,):
+        if not plain or self.batch != (batch,):
             return 0, None
         steps = -1
         try:
@@ -89,6 +92,10 @@ class Entry:
 
 class CheckedEntry(Entry):
     """A plan whose replays are compared with eager runs of the same calls."""
+
+    def __init__(self, compiled: Compiled, graph: Graph, backend: int, given: Given, tree: Tree) -> None:
+        super().__init__(compiled, graph, backend, given, tree)
+        self.graph = graph
 
     def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Replay, take it back, run eagerly; CaptureError where the two differ."""

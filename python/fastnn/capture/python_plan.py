@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from .. import random
-from .._registry import state
+from .._registry import BACKENDS, state
 from .._tensor import Tensor
 from ..random import Draw
 from .graph import Buffer, Graph, bounds
 from .hyper import Hyper
+from .report import node
 
 Reader = Callable[[Any], Any]  # of a frame: the memory of one call
 
@@ -25,11 +26,21 @@ class PythonPlan:
 
     def __init__(self, graph: Graph, backend: int) -> None:
         self.epoch = int(state.epoch)
-        self.graph, self.nodes = graph, graph.records
+        self.backend, self.fixed, self.draws = BACKENDS[backend], graph.fixed, graph.draws
+        self.nodes = [node(r, 0, compiled=False) for r in graph.records]
         self.wanted = [(a.shape, a.dtype, a.strides) for a in graph.arguments]
-        self.number = {id(b): i for i, b in enumerate(graph.buffers)}
+        number = {id(b): i for i, b in enumerate(graph.buffers)}
         self.memory = [b.array if b.kind == "persistent" else None for b in graph.buffers]  # the rest: at each call
         self.turn = threading.Lock() if graph.takes_turns else contextlib.nullcontext()
+
+        def over(array: Any) -> Reader:
+            buffer, offset = graph.where(array)
+            n = number[id(buffer)]
+            if is_all_of(array, buffer) and offset == 0:
+                return lambda memory: memory[n]
+            shape, dtype, strides = array.shape, array.dtype, array.strides
+            return lambda memory: view_in(memory[n], shape, dtype, offset, strides)
+
         self.steps = []
         for i, r in enumerate(graph.records):
             kernels = (
@@ -40,20 +51,15 @@ class PythonPlan:
             for j, o in enumerate(r.outs):
                 buffer = graph.where(o)[0] if o is not None else None
                 if buffer is not None and buffer.born == i:
-                    writes.append((j, self.number[id(buffer)]))
-            self.steps.append((kernel, [reader(a, self.over, graph) for a in r.args], writes))
-        self.grads = [(t, g, None if g is None else self.over(g.array)) for t, g in graph.grads]
-        self.argument_slots = [self.number[id(graph.where(a)[0])] for a in graph.arguments]
-        self.result_slots = [self.number[id(b)] for b in graph.returned]
+                    writes.append((j, number[id(buffer)]))
+            self.steps.append((kernel, [reader(a, over, graph) for a in r.args], writes))
+        self.grads = [(t, g, None if g is None else over(g.array)) for t, g in graph.grads]
+        self.argument_slots = [number[id(graph.where(a)[0])] for a in graph.arguments]
+        self.result_slots = [number[id(b)] for b in graph.returned]
 
-    def over(self, array: Any) -> Reader:
-        """A function that gives a recorded array anew, out of a call's memory."""
-        buffer, offset = self.graph.where(array)
-        n = self.number[id(buffer)]
-        if is_all_of(array, buffer) and offset == 0:
-            return lambda memory: memory[n]
-        shape, dtype, strides = array.shape, array.dtype, array.strides
-        return lambda memory: view_in(memory[n], shape, dtype, offset, strides)
+    def facts(self) -> list[str]:
+        """For reports."""
+        return [f"backend {self.backend}", "replayed in Python"]
 
     def run(self, *args: Any) -> Any:
         """The returned arrays, or NotImplemented where the arguments or the world are other ones."""
@@ -64,7 +70,7 @@ class PythonPlan:
         """`run`, by one thread at a time where the plan wants it."""
         if self.epoch != int(state.epoch) or len(args) != len(self.wanted):
             return NotImplemented
-        if any(bool(group[key]) != value for group, key, value in self.graph.fixed):
+        if any(bool(group[key]) != value for group, key, value in self.fixed):
             return NotImplemented
         memory = list(self.memory)  # of this call alone
         for a, want, slot in zip(args, self.wanted, self.argument_slots, strict=True):
@@ -77,7 +83,7 @@ class PythonPlan:
             for j, n in writes:
                 memory[n] = out[j] if type(out) is tuple else out
         with random.lock:
-            random.STATE[1] += np.uint64(self.graph.draws)
+            random.STATE[1] += np.uint64(self.draws)
         for leaf, grad, made in self.grads:
             if made is not None:  # the plan's own Tensor each time, as in compiled plans
                 grad.array[...] = made(memory)

@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._registry import BACKENDS
-from .call import Given
-from .cpp_plan import CppPlan
-from .entry import Entry
 from .fusion import PATTERNS
 from .recorder import Record, flat
+
+if TYPE_CHECKING:
+    from .entry import Entry
 
 MOST_SHAPES = 4  # that a node shows; of more it tells the number
 HEAD = ("node", "shapes", "ns", "line")
 
 
-def table(entry: Entry) -> str:
-    """A plan: a line about it, a line for each node."""
-    plan, graph = entry.plan, entry.graph
-    compiled = isinstance(plan, CppPlan)
-    facts = [f"backend {BACKENDS[entry.backend]}", f"replayed in {'C++' if compiled else 'Python'}"]
-    if isinstance(plan, CppPlan):
-        facts.append(f"about {sum(plan.costs) / 1e3:.3g} us")
-        facts.append(f"{size(plan.arena_bytes)} of temporaries ({size(plan.unshared_bytes)} unshared)")
-    facts.append("calls take turns" if graph.takes_turns else "calls run at once")
-    costs = plan.costs if isinstance(plan, CppPlan) else [0.0] * len(entry.nodes)
-    rows = [HEAD, *(row(r, cost, compiled) for r, cost in zip(entry.nodes, costs, strict=True))]
-    widths = [max(len(r[i]) for r in rows) for i in range(3)]
-    lines = [f"{r[0]:{widths[0]}}  {r[1]:{widths[1]}}  {r[2]:>{widths[2]}}  {r[3]}" for r in rows]
-    return "\n  ".join([f"{signature(entry.given)}: {', '.join(facts)}", *lines])
+class Node(NamedTuple):
+    """What is left of a record when its plan is made: no arrays, so that the recording's memory is free again."""
+
+    op: Any
+    name: str
+    mark: str
+    shapes: str
+    cost: str  # estimated nanoseconds; nothing where the core does not know
+    line: str
 
 
-def signature(given: Given) -> str:
-    """The arguments that a plan is for: dtypes and shapes of arrays, other values as they are."""
-    words = [repr(v) for v in given.values]
-    for i, a in zip(given.places, given.arrays, strict=True):
-        words[i] = f"{a.dtype} {a.shape}"
-    names = [""] * given.count + [f"{name}=" for name in given.names]
-    return ", ".join(n + w for n, w in zip(names, words, strict=True)) or "no arguments"
-
-
-def row(record: Record, cost: float, compiled: bool) -> tuple[str, str, str, str]:
-    """A node: name, shapes of arguments and results, estimated nanoseconds (of compiled ones), line."""
+def node(record: Record, cost: float, compiled: bool) -> Node:
+    """A record of a plan in C++ or in Python."""
     mark = " (call-back)" if record.call_back and compiled else " (fused)" if record.name in PATTERNS.values() else ""
     shapes = f"{shapes_of(record.args)} -> {shapes_of(record.outs)}" if record.outs else shapes_of(record.args)
-    return record.name + mark, shapes, f"{cost:.0f}" if cost else "", record.line
+    return Node(record.op, record.name, mark, shapes, f"{cost:.0f}" if cost else "", record.line)
+
+
+def table(entry: Entry) -> str:
+    """A plan: a line about it, a line for each node."""
+    rows = [HEAD, *((n.name + n.mark, n.shapes, n.cost, n.line) for n in entry.nodes)]
+    widths = [max(len(r[i]) for r in rows) for i in range(3)]
+    lines = [f"{r[0]:{widths[0]}}  {r[1]:{widths[1]}}  {r[2]:>{widths[2]}}  {r[3]}" for r in rows]
+    turns = "calls take turns" if entry.takes_turns else "calls run at once"
+    return "\n  ".join([f"{entry.signature}: {', '.join([*entry.plan.facts(), turns])}", *lines])
 
 
 def shapes_of(arrays: Any) -> str:
