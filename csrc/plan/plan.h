@@ -25,7 +25,7 @@ class Plan {
   void tie(const std::vector<Spot>& spots);
 
   // Calls that write memory which all frames share take turns: they get one frame.
-  void take_turns() { frames_wanted_ = 1; }
+  void take_turns() { allowed_ = 1; }
 
   // When it is called:
 
@@ -40,11 +40,11 @@ class Plan {
   double cost() const { return cost_; }
 
  private:
-  unsigned all() const { return (1u << frames_wanted_) - 1; }
+  unsigned all() const { return (1u << allowed_) - 1; }
 
   Layout layout_;
   double cost_ = 0;
-  int frames_wanted_ = most_frames;
+  int allowed_ = most_frames;
   std::unique_ptr<Frame> frames_[most_frames];
   std::atomic<unsigned> busy_ = 0;  // bit i: frame i is in use, and its user alone may touch frames_[i]
 };
