@@ -22,28 +22,34 @@ struct Images {
 // A copy of an array (images, channels, *space) of any layout with the channels last, without gaps.
 template <class T>
 void copy_channels_last(Context& x, const View& from, T* to) {
-  const int64_t channels = from.shape[1], width = from.shape[from.rank - 1];
-  const int64_t across = from.stride[1], down = from.stride[from.rank - 1];
+  constexpr int64_t size = sizeof(T),
+                    piece = 256;  // pixels: long rows are copied in pieces, so that they can be shared
+  const int64_t channels = from.shape[1], across = from.stride[1], down = from.stride[from.rank - 1];
+  int last = from.rank - 1;
+  int64_t width = from.shape[last];
+  for (; last > 2 && from.stride[last - 1] == down * width; last--) width *= from.shape[last - 1];
   int64_t rows = from.shape[0];
-  for (int i = 2; i < from.rank - 1; i++) rows *= from.shape[i];
-  // A row is copied in pieces, so that a few long ones can be shared, too.
-  constexpr int64_t piece = 256;
+  for (int i = 2; i < last; i++) rows *= from.shape[i];
   const int64_t pieces = ceil_div(width, piece);
+  const auto copy = [&](int64_t n) {
+    const int64_t first = n % pieces * piece, count = smaller(piece, width - first);
+    const char* p = from.data + first * down;
+    int64_t row = n / pieces;
+    for (int i = last - 1; i >= 0; i--) {
+      if (i == 1) continue;
+      p += row % from.shape[i] * from.stride[i];
+      row /= from.shape[i];
+    }
+    char* const target = reinterpret_cast<char*>(to + (n / pieces * width + first) * channels);
+    if (channels < 6) {  // squares of registers would be nearly empty
+      for (int64_t c = 0; c < channels; c++) move<T>(target + c * size, channels * size, p + c * across, down, count);
+    } else {
+      move_band<T>(target, channels * size, p, down, across, count, channels);
+    }
+  };
   parallel_for(x, rows * pieces, elementwise_grain / (channels * smaller(width, piece)) + 1,
                [&](int64_t lo, int64_t hi) {
-                 for (int64_t n = lo; n < hi; n++) {
-                   const int64_t first = n % pieces * piece;
-                   const char* p = from.data + first * down;
-                   int64_t row = n / pieces;
-                   for (int i = from.rank - 2; i >= 0; i--) {
-                     if (i == 1) continue;
-                     p += row % from.shape[i] * from.stride[i];
-                     row /= from.shape[i];
-                   }
-                   T* const target = to + (n / pieces * width + first) * channels;
-                   move_band<T>(reinterpret_cast<char*>(target), channels * int64_t(sizeof(T)), p, down, across,
-                                smaller(piece, width - first), channels);
-                 }
+                 for (int64_t n = lo; n < hi; n++) copy(n);
                });
 }
 
