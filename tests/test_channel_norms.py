@@ -114,6 +114,23 @@ def test_threads_do_not_change_bits(shape: tuple[int, ...], dtype: Any) -> None:
     assert all(r == results[0] for r in results)
 
 
+@pytest.mark.parametrize("shape", [(21, 17), (300, 70), (21, 600), (5, 130, 3)])
+def test_many_channels(shape: tuple[int, ...], target: str, dtype: Any) -> None:
+    """More than registers hold, against the definition."""
+
+    def run() -> list[Array]:
+        t = fastnn.Tensor(values(shape, dtype), requires_grad=True)
+        w, b = (fastnn.tensor(values(shape[1:2], dtype, i), requires_grad=True) for i in (1, 2))
+        y = ops.batch_norm(t, w, b)
+        y.backward(fastnn.Tensor(values(shape, dtype, 3)))
+        return [y.array, *(p.grad.numpy() for p in (t, w, b))]
+
+    with fastnn.use_backend("numpy"):
+        want = run()
+    for a, b in zip(run(), want, strict=True):
+        assert np.allclose(a, b, rtol=2e3 * np.finfo(dtype).eps, atol=2e3 * np.finfo(dtype).eps)
+
+
 @pytest.mark.parametrize("momentum", [0.1, None])
 def test_captured_steps_have_the_same_bits(momentum: float | None, target: str) -> None:
     def run(captured: bool) -> list[bytes]:
