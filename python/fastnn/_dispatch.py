@@ -35,7 +35,8 @@ def noting(op: Op, kernel: Any) -> Any:
 
     def noted(*args: Any) -> Any:
         out = kernel(*args)
-        wrote(*(args[i] for i in places))
+        if out is not NotImplemented:  # it has declined Tensors, and changed nothing
+            wrote(*(args[i] for i in places))
         return out
 
     return noted
