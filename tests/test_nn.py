@@ -354,16 +354,17 @@ def arguments(function: Any) -> list[tuple[str, Any]]:
     return [(p.name, p.default) for p in inspect.signature(function).parameters.values()]
 
 
+CONVOLUTIONS = [f"{name}{n}d" for name in ("conv", "conv_transpose") for n in (1, 2, 3)]
 # PyTorch does not tell their signatures.
 BUILTIN = (
     *("adaptive_avg_pool1d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "pixel_shuffle", "pixel_unshuffle"),
     *("gelu", "linear", "one_hot", "softplus"),
+    *CONVOLUTIONS,
 )
+OWN = ("CompiledModule", "Module", "Swish", "functional", "init", "utils")
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in nn.__all__ if n not in ("CompiledModule", "Module", "Swish", "functional", "init", "utils")]
-)
+@pytest.mark.parametrize("name", [n for n in nn.__all__ if n not in OWN])
 def test_arguments_of_modules_are_torchs(name: str) -> None:
     torch = pytest.importorskip("torch")
     ours, theirs = arguments(getattr(nn, name)), arguments(getattr(torch.nn, name))
