@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from .. import nn
+from .cnn import CNN
+from .ds_cnn import DSCNN
 from .mlp import MLP
+from .resnet import ResNet8
 
-MODELS: dict[str, type[nn.Module]] = {"MLP": MLP}
+MODELS: dict[str, type[nn.Module]] = {"MLP": MLP, "CNN": CNN, "ResNet8": ResNet8, "DSCNN": DSCNN}
 
 
 def build(config: Any) -> Any:

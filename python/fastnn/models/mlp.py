@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 from .. import nn
+from ._arguments import width
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
@@ -80,8 +80,8 @@ class MLP(nn.Module):
             raise ValueError(f"MLP: activation wants one of {', '.join(ACTIVATIONS)}; got {activation!r}")
         if not 0 <= dropout <= 1:
             raise ValueError(f"MLP: dropout wants a probability between 0 and 1; got {dropout}")
-        widths = [width("in_features", in_features), *(width("hidden", n) for n in hidden)]
-        self.in_features, self.out_features = widths[0], width("out_features", out_features)
+        widths = [width("MLP: in_features", in_features), *(width("MLP: hidden", n) for n in hidden)]
+        self.in_features, self.out_features = widths[0], width("MLP: out_features", out_features)
         self.hidden, self.activation, self.dropout = tuple(widths[1:]), activation, float(dropout)
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
@@ -111,14 +111,3 @@ class MLP(nn.Module):
             "activation": self.activation,
             "dropout": self.dropout,
         }
-
-
-def width(name: str, value: Any) -> int:
-    """A positive whole number."""
-    try:
-        n = operator.index(value)
-    except TypeError:
-        raise TypeError(f"MLP: {name} wants whole numbers; got {value!r}") from None
-    if n < 1:
-        raise ValueError(f"MLP: {name} wants positive numbers; got {value}")
-    return n
