@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -112,6 +113,33 @@ def test_options(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array, fastnn.load(tmp_path / "net")[name])
 
 
+@pytest.mark.parametrize(
+    ("model", "width", "title"),
+    [
+        ("cnn", 8, "CNN of width 8, 1,922 parameters"),
+        ("resnet8", 8, "ResNet8 of width 8, 19,810 parameters"),
+        ("ds-cnn", 32, "DSCNN of width 32, 6,442 parameters"),
+    ],
+)
+def test_networks_for_images(model: str, width: int, title: str, tmp_path: Path) -> None:
+    backend, epochs = fastnn.backends()[0], 8 if fastnn.backends()[0] == "cpp" else 1
+    options = ("--model", model, "--width", str(width), "--epochs", str(epochs), "--backend", backend)
+    done = run("train", "digits", *options, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    *lines, saved, last = done.stdout.splitlines()
+    assert lines[1] == f"network {title}, adam, seed 0"
+    assert [ROW.fullmatch(line)[1] for line in lines[3:]] == [str(i + 1) for i in range(epochs)]  # type: ignore[index]
+    assert saved == f"saved digits-{model}.safetensors"
+    assert epochs == 1 or float(RESULT.fullmatch(last)[1]) > 95  # type: ignore[index]
+    scaler = json.loads(fastnn.io.load_metadata(tmp_path / f"digits-{model}.safetensors")["scaler"])
+    assert (len(scaler["mean"]), len(scaler["scale"])) == (1, 1)  # one for all pixels
+
+    shown = run("predict", f"digits-{model}.safetensors", "--count", "360", folder=tmp_path, FASTNN_BACKEND=backend)
+    assert shown.returncode == 0, shown.stderr
+    assert title.startswith(shown.stdout.splitlines()[0].partition("network ")[2].partition(";")[0])
+    assert shown.stdout.splitlines()[-1] == f"{RESULT.fullmatch(last)[2]} of 360 right"  # type: ignore[index]
+
+
 @pytest.mark.parametrize("optimizer", recipes.OPTIMIZERS)
 def test_every_optimizer_learns(optimizer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = recipes.Recipe.of("digits", optimizer=optimizer, epochs=4)
@@ -161,6 +189,17 @@ def test_mnist(tmp_path: Path) -> None:
     assert shown.stdout.splitlines()[-1] == "10 of 10 right"
 
 
+def test_mnist_as_images(tmp_path: Path) -> None:
+    write_mnist(tmp_path, train=200, t10k=50)
+    data = ("--data", str(tmp_path))
+    options = ("--model", "cnn", "--width", "4", "--epochs", "6", "--batch-size", "16")
+    done = run("train", "mnist", *options, *data, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "(50 of 50)" in done.stdout.splitlines()[-1]
+    shown = run("predict", "mnist-cnn.safetensors", *data, folder=tmp_path)
+    assert shown.stdout.splitlines()[-1] == "10 of 10 right"
+
+
 def test_mnist_without_its_training_images(tmp_path: Path) -> None:
     write_mnist(tmp_path, t10k=250)
     data = ("--data", str(tmp_path))
@@ -187,6 +226,9 @@ def test_mnist_without_its_training_images(tmp_path: Path) -> None:
         (("train", "digits", "--lr", "-1"), 2, "above 0; got -1"),
         (("train", "digits", "--seed", "-1"), 2, "0 <= seed"),
         (("train", "digits", "--hidden"), 2, "--hidden"),
+        (("train", "digits", "--model", "cnn", "--hidden", "8"), 2, "--hidden is for mlp"),
+        (("train", "digits", "--width", "8"), 2, "--width for the other models"),
+        (("train", "digits", "--model", "rnn"), 2, "invalid choice: 'rnn'"),
         (("train", "digits", "--colour"), 2, "unrecognized arguments: --colour"),
         (("train", "digits", "--threads", "5000"), 1, "n wants 1 <= n <= 4096"),
         (("train", "digits", "--output", "none/such/file"), 1, "there is no folder for none/such/file"),
@@ -235,6 +277,7 @@ def test_help_names_everything() -> None:
     for option in [
         "model",
         "hidden",
+        "width",
         "epochs",
         "batch-size",
         "lr",

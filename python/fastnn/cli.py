@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if getattr(args, "dataset", "") == "mnist" and args.data is None:
         parser.error("mnist wants the folder of its files: --data FOLDER")
+    if args.run is train and (args.width if args.model == "mlp" else args.hidden):
+        parser.error("--hidden is for mlp, --width for the other models")
     args.rest = rest
     try:
         code: int = args.run(args)
@@ -90,10 +92,11 @@ def arguments() -> argparse.ArgumentParser:
     sub = commands.add_parser("train", help="train a network on a data set", description=train.__doc__)
     sub.set_defaults(run=train)
     sub.add_argument("dataset", metavar="DATASET", choices=recipes.DATASETS, help=" or ".join(recipes.DATASETS))
-    sub.add_argument("--model", choices=["mlp"], default="mlp", help="the kind of network (default: mlp)")
+    sub.add_argument("--model", choices=recipes.MODELS, default="mlp", help="the kind of network (default: mlp)")
     sub.add_argument(
-        "--hidden", type=whole, nargs="+", metavar="N", help="sizes of the hidden layers (default: 128 64)"
+        "--hidden", type=whole, nargs="+", metavar="N", help="sizes of the hidden layers of mlp (default: 128 64)"
     )
+    sub.add_argument("--width", type=whole, metavar="N", help="channels of the first convolution of other models")
     sub.add_argument("--epochs", type=whole, metavar="N", help="how often to go through the data")
     sub.add_argument("--batch-size", type=whole, metavar="N", help="samples in a step")
     sub.add_argument("--lr", type=positive, metavar="X", help="learning rate at the start")
@@ -103,7 +106,7 @@ def arguments() -> argparse.ArgumentParser:
         "--threads", type=whole, metavar="N", help="default: FASTNN_NUM_THREADS, or one for each processor"
     )
     sub.add_argument("--seed", type=seed, default=0, metavar="N", help="of split, weights and order (default: 0)")
-    sub.add_argument("--output", metavar="FILE", help="where to save the network (default: DATASET-mlp.safetensors)")
+    sub.add_argument("--output", metavar="FILE", help="where to save the network (default: DATASET-MODEL.safetensors)")
     sub.add_argument("--plot", metavar="FILE", help="write the learning curves as a picture (.png)")
     sub.add_argument("--quiet", action="store_true", help="print the result alone")
     sub.add_argument("--data", metavar="FOLDER", help="where the files of mnist are")
@@ -134,7 +137,9 @@ def train(args: argparse.Namespace) -> int:
         _config.set_num_threads(args.threads)
     recipe = recipes.Recipe.of(
         args.dataset,
+        model=args.model,
         hidden=args.hidden,
+        width=args.width,
         epochs=args.epochs,
         batch_size=args.batch_size,
         lr=args.lr,

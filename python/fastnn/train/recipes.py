@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from .. import _config, datasets, models, nn, optim
 from .._dispatch import backend
 from ..data import StandardScaler, train_test_split
 from ..io import load, load_metadata, save
+from ..models._images import ImageClassifier
 from ..random import manual_seed
 from .callbacks import Callback, LearningRateScheduler
 from .trainer import Trainer
@@ -24,6 +26,12 @@ Array = np.ndarray[Any, Any]
 Part = tuple[Array, Array]  # x and y
 
 DATASETS = ("digits", "mnist")
+IMAGE_MODELS: dict[str, type[ImageClassifier]] = {
+    "cnn": models.CNN,
+    "resnet8": models.ResNet8,
+    "ds-cnn": models.DSCNN,
+}
+MODELS = ("mlp", *IMAGE_MODELS)
 # The learning rates at the start and the penalties were chosen on parts of the digits' training data.
 OPTIMIZERS: dict[str, tuple[Any, float, dict[str, Any]]] = {
     "adam": (optim.Adam, 5e-3, {"weight_decay": 1e-3}),
@@ -31,6 +39,12 @@ OPTIMIZERS: dict[str, tuple[Any, float, dict[str, Any]]] = {
     "sgd": (optim.SGD, 0.1, {"weight_decay": 1e-4, "momentum": 0.9, "nesterov": True}),
     "rmsprop": (optim.RMSprop, 2e-3, {"weight_decay": 1e-4}),
     "adagrad": (optim.Adagrad, 0.03, {"weight_decay": 1e-4}),
+}
+# What differs from the defaults of a Recipe, by data set and whether the network is one for images.
+SETTINGS: dict[tuple[str, bool], dict[str, Any]] = {
+    ("digits", True): {"epochs": 20},
+    ("mnist", False): {"epochs": 15, "batch_size": 128, "hidden": (512, 256)},
+    ("mnist", True): {"epochs": 8, "batch_size": 64},
 }
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1  # of all samples, and of the rest
 
@@ -41,7 +55,9 @@ class Recipe:
 
     dataset: str
     seed: int = 0
-    hidden: tuple[int, ...] = (128, 64)
+    model: str = "mlp"
+    hidden: tuple[int, ...] = (128, 64)  # of an mlp
+    width: int | None = None  # of the others; None for their own default
     epochs: int = 60
     batch_size: int = 32
     optimizer: str = "adam"
@@ -52,7 +68,7 @@ class Recipe:
     @classmethod
     def of(cls, dataset: str, **chosen: Any) -> Recipe:
         """The settings of a data set, but for those chosen (not None)."""
-        settings: dict[str, Any] = {"epochs": 15, "batch_size": 128, "hidden": (512, 256)} if dataset == "mnist" else {}
+        settings = dict(SETTINGS.get((dataset, chosen.get("model") in IMAGE_MODELS), {}))
         settings |= {name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items() if v is not None}
         settings.setdefault("lr", OPTIMIZERS[settings.get("optimizer", cls.optimizer)][1])
         return cls(dataset, **settings)
@@ -68,9 +84,18 @@ class Recipe:
         x, x_val, y, y_val = train_test_split(x, y, test_size=VALIDATION_SHARE, seed=self.seed, stratify=y)
         return (x, y), (x_val, y_val), test
 
+    def network(self, features: int, classes: int) -> Any:
+        """An untrained network for images of so many pixels."""
+        options = {} if self.width is None else {"width": self.width}
+        if self.model == "cnn":
+            return models.CNN(1, (side(features),) * 2, classes, **options)
+        if self.model in IMAGE_MODELS:
+            return IMAGE_MODELS[self.model](1, classes, **options)
+        return models.MLP(features, list(self.hidden), classes, dropout=self.dropout)
+
     def trainer(self, features: int, classes: int, steps: int) -> tuple[Trainer, LearningRateScheduler]:
         """An untrained network and what trains it; the learning rate falls to 0 along a cosine."""
-        model = models.MLP(features, list(self.hidden), classes, dropout=self.dropout)
+        model = self.network(features, classes)
         kind, _, options = OPTIMIZERS[self.optimizer]
         optimizer = kind(model.parameters(), lr=self.lr, **options)
         schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
@@ -78,6 +103,28 @@ class Recipe:
             model, nn.CrossEntropyLoss(label_smoothing=self.label_smoothing), optimizer, metrics=["accuracy"]
         )
         return trainer, LearningRateScheduler(schedule, each="step")
+
+
+def side(features: int) -> int:
+    """The height and width of square images."""
+    n = math.isqrt(features)
+    if n * n != features:
+        raise ValueError(f"networks for images want square ones; got {features} pixels")
+    return n
+
+
+def pixels(model: Any, x: Array) -> Array:
+    """Rows to scale: those of features as they are, but of images each pixel is one, so that all are scaled alike.
+
+    By themselves, pixels at the edges, which hardly vary, would become large, and a convolution weighs all the same.
+    """
+    return x.reshape(-1, 1) if isinstance(model, ImageClassifier) else x
+
+
+def inputs(model: Any, scaler: StandardScaler, x: Array) -> Array:
+    """What a network takes: scaled rows of features, or scaled images of one channel."""
+    scaled: Array = scaler.transform(pixels(model, x))
+    return scaled.reshape(-1, 1, *(side(x.shape[1]),) * 2) if isinstance(model, ImageClassifier) else scaled
 
 
 def mnist_parts(root: str) -> tuple[Part, Part]:
@@ -126,14 +173,14 @@ def train(recipe: Recipe, output: str, plot: str | None, folder: str | None, qui
         raise ImportError("--plot needs matplotlib; pip install 'fastnn[plot]'")
     manual_seed(recipe.seed)
     (x, y), (x_val, y_val), (x_test, y_test) = recipe.parts(folder)
-    scaler = StandardScaler().fit(x)
     trainer, schedule = recipe.trainer(x.shape[1], int(y.max()) + 1, recipe.epochs * -(-len(x) // recipe.batch_size))
+    scaler = StandardScaler().fit(pixels(trainer.model, x))
     if not quiet:
         announce(recipe, trainer, len(x), len(x_val), len(x_test))
     try:
         history = trainer.fit(
-            (scaler.transform(x), y),
-            (scaler.transform(x_val), y_val),
+            (inputs(trainer.model, scaler, x), y),
+            (inputs(trainer.model, scaler, x_val), y_val),
             epochs=recipe.epochs,
             batch_size=recipe.batch_size,
             seed=recipe.seed,
@@ -145,7 +192,7 @@ def train(recipe: Recipe, output: str, plot: str | None, folder: str | None, qui
             keep(recipe, trainer.model, scaler, output)
             print(f"fastnn: after {trainer.history.epochs} epochs, saved to {output}", file=sys.stderr)
         raise
-    scores = trainer.predict(scaler.transform(x_test))
+    scores = trainer.predict(inputs(trainer.model, scaler, x_test))
     right = int((scores.argmax(1) == y_test).sum())
     keep(recipe, trainer.model, scaler, output)
     if plot:
@@ -162,18 +209,19 @@ def train(recipe: Recipe, output: str, plot: str | None, folder: str | None, qui
 
 def announce(recipe: Recipe, trainer: Trainer, training: int, validation: int, test: int) -> None:
     """Say what is about to happen."""
-    sizes = "-".join(map(str, layer_sizes(trainer.model)))
     parameters = sum(p.numel() for p in trainer.model.parameters())
     print(f"{recipe.dataset}: {training:,} samples to train on, {validation:,} to validate on, {test:,} to test on")
-    print(f"network {sizes}, {parameters:,} parameters, {recipe.optimizer}, seed {recipe.seed}")
+    print(f"network {title(trainer.model)}, {parameters:,} parameters, {recipe.optimizer}, seed {recipe.seed}")
     if backend() == "numba":
         print("numba compiles its kernels at their first use, which may take a minute, and keeps them", file=sys.stderr)
 
 
-def layer_sizes(model: Any) -> list[int]:
-    """The widths of a network's linear layers, the inputs first."""
+def title(model: Any) -> str:
+    """A network for images by its name, another by the widths of its linear layers, the inputs first."""
+    if isinstance(model, ImageClassifier):
+        return f"{type(model).__name__} of width {model.width}"
     layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
-    return [layers[0].in_features, *(m.out_features for m in layers)]
+    return "-".join(map(str, [layers[0].in_features, *(m.out_features for m in layers)]))
 
 
 def keep(recipe: Recipe, model: Any, scaler: StandardScaler, output: str) -> None:
@@ -204,11 +252,11 @@ def predict(path: str, count: int, folder: str | None) -> int:
     scaler.load_state_dict(json.loads(text["scaler"]))
     recipe = Recipe(text["dataset"], seed=int(text["seed"]))
     *_, (x_test, y_test) = recipe.parts(folder)
-    x, y = scaler.transform(x_test[:count]), y_test[:count]
+    x, y = inputs(model, scaler, x_test[:count]), y_test[:count]
     logits = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters())).predict(x).astype(np.float64)
     scores = np.exp(logits - logits.max(1, keepdims=True))
     scores /= scores.sum(1, keepdims=True)
-    print(f"{path}: network {'-'.join(map(str, layer_sizes(model)))}; samples that it was not trained on")
+    print(f"{path}: network {title(model)}; samples that it was not trained on")
     print("sample  digit  predicted  probability")
     for i, (digit, row) in enumerate(zip(y, scores, strict=True)):
         best = int(row.argmax())
