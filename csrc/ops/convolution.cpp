@@ -3,22 +3,10 @@
 
 #include "kernels/blocks.h"
 #include "kernels/conv/shape.h"
-#include "ops/op.h"
+#include "ops/layout.h"
 
 namespace fastnn {
 namespace {
-
-// The strides of (images, *space, channels).
-void channels_last(View& v) {
-  int64_t s = v.itemsize();
-  v.stride[1] = s;
-  s *= v.shape[1];
-  for (int i = v.rank; i-- > 0;) {
-    if (i == 1) continue;
-    v.stride[i] = s;
-    s *= v.shape[i];
-  }
-}
 
 struct Attributes {
   const Ints &stride, &padding, &dilation;
@@ -55,7 +43,7 @@ void sizes(const Attributes& a, const View& x, const View& w, View& y) {
     }
   }
   shaped(y, x.dtype, x.rank, shape);
-  channels_last(y);
+  channels_last_strides(y);
 }
 
 ConvShape shape_of(const Attributes& a, const View& x, const View& w, const View& y) {
@@ -115,7 +103,7 @@ void prepare_backward(Call& c) {  // dy, x, weight, attributes, needs
   for (int i = 0; i < y.rank; i++) require(dy.shape[i] == y.shape[i], "dy has another shape");
   densify(c, 2);
   like(c.out(0), x);
-  channels_last(c.out(0));
+  channels_last_strides(c.out(0));
   like(c.out(1), c.in(2));
   shaped(c.out(2), t, 1, &y.shape[1]);
   const ConvShape s = shape_of(a, x, c.in(2), y);
