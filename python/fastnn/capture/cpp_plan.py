@@ -36,7 +36,7 @@ def lay_out(buffers: list[Buffer]) -> int:
     """
     placed: list[Buffer] = []
     top = 0
-    for b in sorted(buffers, key=lambda b: b.low - b.high):
+    for b in sorted(buffers, key=lambda b: (b.low - b.high, b.born)):  # not as their addresses happen to follow
         size, at = aligned(b.high - b.low), 0
         alive = (p for p in placed if p.died >= b.born and b.died >= p.born)
         for p in sorted(alive, key=lambda p: p.offset):
