@@ -11,7 +11,6 @@ import argparse
 import importlib.util
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,8 +18,9 @@ import numpy as np
 
 import fastnn
 from fastnn import ops
-from measure import machine, pin, quiet
+from measure import machine, medians, pin
 from roofline import measure
+from work import Column
 
 Array = np.ndarray[Any, Any]
 Calls = dict[str, Callable[[], Any]]
@@ -121,19 +121,6 @@ def check(calls: Calls) -> None:
             raise ArithmeticError(f"{who} differs from fastnn by {error:.2g} of the largest value")
 
 
-def seconds(calls: Calls, least: float) -> dict[str, float]:
-    """Median times of calls that take turns."""
-    times: dict[str, list[float]] = {who: [] for who in calls}
-    with quiet():
-        begin = time.perf_counter()
-        while len(times["fastnn"]) < 3 or time.perf_counter() - begin < least * len(calls):
-            for who, call in calls.items():
-                start = time.perf_counter()
-                call()
-                times[who].append(time.perf_counter() - start)
-    return {who: statistics.median(t) for who, t in times.items()}
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; the last lines are geometric means."""
     parser = argparse.ArgumentParser("convolutions", description=__doc__)
@@ -154,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for layer in layers:
             for name, flops, calls in passes(layer, args.batch or batch, not args.no_numpy):
                 check(calls)
-                times = seconds(calls, args.seconds)
+                times = medians([Column(who, call) for who, call in calls.items()], args.seconds, 3)
                 ours = times.pop("fastnn")
                 for who, theirs in times.items():
                     ratios.setdefault((name, who), []).append(theirs / ours)

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from .. import ops
-from .._creation import as_tensor
 from .._tensor import Tensor
-
-
-def of_images(function: str, input: Any, axes: int, pool: Callable[[Tensor], Any]) -> Any:
-    """`pool` of a batch of images with so many axes of space, or of a single image as a batch of one."""
-    x = as_tensor(input)
-    if x.ndim not in (axes + 1, axes + 2):
-        raise ValueError(f"{function}: input wants {axes + 1} or {axes + 2} dimensions; got shape {x.shape}")
-    return pool(x) if x.ndim == axes + 2 else pool(x.unsqueeze(0)).squeeze(0)
+from ._convolution import batched
 
 
 def max_pool(function: str, input: Any, axes: int, windows: dict[str, Any], indices: bool) -> Any:
     """Maxima, and their positions where they are wanted."""
-    y = of_images(function, input, axes, lambda x: ops.max_pool(x, **windows))
-    return (y, of_images(function, input, axes, lambda x: ops.max_pool_indices(x, **windows))) if indices else y
+    y = batched(function, input, axes, lambda x: ops.max_pool(x, **windows))
+    return (y, batched(function, input, axes, lambda x: ops.max_pool_indices(x, **windows))) if indices else y
 
 
 def adaptive_max_pool(function: str, input: Any, axes: int, size: Any, indices: bool) -> Any:
     """Maxima of parts, and their positions where they are wanted."""
-    y = of_images(function, input, axes, lambda x: ops.adaptive_max_pool(x, output_size=size))
+    y = batched(function, input, axes, lambda x: ops.adaptive_max_pool(x, output_size=size))
     if not indices:
         return y
-    return y, of_images(function, input, axes, lambda x: ops.adaptive_max_pool_indices(x, output_size=size))
+    return y, batched(function, input, axes, lambda x: ops.adaptive_max_pool_indices(x, output_size=size))
 
 
 def max_pool1d(
@@ -193,7 +184,7 @@ def avg_pool1d(
         "ceil_mode": ceil_mode,
         "count_include_pad": count_include_pad,
     }
-    return of_images("avg_pool1d", input, 1, lambda x: ops.avg_pool(x, **windows))  # type: ignore[no-any-return]
+    return batched("avg_pool1d", input, 1, lambda x: ops.avg_pool(x, **windows))
 
 
 def avg_pool2d(
@@ -237,7 +228,7 @@ def avg_pool2d(
         "count_include_pad": count_include_pad,
         "divisor_override": divisor_override,
     }
-    return of_images("avg_pool2d", input, 2, lambda x: ops.avg_pool(x, **windows))  # type: ignore[no-any-return]
+    return batched("avg_pool2d", input, 2, lambda x: ops.avg_pool(x, **windows))
 
 
 def avg_pool3d(
@@ -281,7 +272,7 @@ def avg_pool3d(
         "count_include_pad": count_include_pad,
         "divisor_override": divisor_override,
     }
-    return of_images("avg_pool3d", input, 3, lambda x: ops.avg_pool(x, **windows))  # type: ignore[no-any-return]
+    return batched("avg_pool3d", input, 3, lambda x: ops.avg_pool(x, **windows))
 
 
 def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
@@ -376,7 +367,7 @@ def adaptive_avg_pool1d(input: Any, output_size: Any) -> Tensor:
     tensor([[[1.5]]])
     """
     pool = partial(ops.adaptive_avg_pool, output_size=output_size)
-    return of_images("adaptive_avg_pool1d", input, 1, pool)  # type: ignore[no-any-return]
+    return batched("adaptive_avg_pool1d", input, 1, pool)
 
 
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
@@ -399,7 +390,7 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Tensor:
     tensor([[[[1.5]]]])
     """
     pool = partial(ops.adaptive_avg_pool, output_size=output_size)
-    return of_images("adaptive_avg_pool2d", input, 2, pool)  # type: ignore[no-any-return]
+    return batched("adaptive_avg_pool2d", input, 2, pool)
 
 
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Tensor:
@@ -422,4 +413,4 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Tensor:
     tensor([[[[[1.5]]]]])
     """
     pool = partial(ops.adaptive_avg_pool, output_size=output_size)
-    return of_images("adaptive_avg_pool3d", input, 3, pool)  # type: ignore[no-any-return]
+    return batched("adaptive_avg_pool3d", input, 3, pool)

@@ -48,10 +48,7 @@ class _Tracking(Module):
         self.register_buffer("running_mean", zeros(self.num_features, dtype=dtype) if there else None)
         self.register_buffer("running_var", ones(self.num_features, dtype=dtype) if there else None)
         self.register_buffer("num_batches_tracked", tensor(0) if there else None)
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        self.reset_parameters()
 
     def reset_running_stats(self) -> None:
         """Mean 0, variance 1, no batch seen."""

@@ -7,37 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from ._forms import float_array, shape_of
+from ._forms import float_array
+from ._windows import Sizes, for_each_axis, space_of
 
 Array = np.ndarray[Any, Any]
-Sizes = tuple[int, ...]
 Windows = list[list[slice]]  # for each axis of space, one for each window
-
-
-def axes_of_space(op: str, rank: int) -> int:
-    """How many axes of space an array of images has."""
-    if not 3 <= rank <= 5:
-        raise ValueError(f"{op}: x wants 3, 4 or 5 axes, samples, channels and 1 to 3 of space; got {rank}")
-    return rank - 2
-
-
-def for_axes(op: str, name: str, value: Any, n: int, least: int) -> Sizes:
-    """One number for each axis of space; a single one counts for all."""
-    sizes = shape_of(value, f"{op}: {name}")
-    sizes = sizes * n if len(sizes) == 1 else sizes
-    if len(sizes) != n or min(sizes) < least:
-        raise ValueError(
-            f"{op}: {name} wants one number of at least {least}, or one for each of {n} axes; got {value!r}"
-        )
-    return sizes
 
 
 def sliding_form(op: str, rank: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Sizes, ...]:
     """All of them as tuples; windows begin every kernel_size values unless there is a stride."""
-    n = axes_of_space(op, rank)
-    kernel = for_axes(op, "kernel_size", kernel_size, n, 1)
-    strides = kernel if stride is None or stride == () else for_axes(op, "stride", stride, n, 1)
-    around, apart = for_axes(op, "padding", padding, n, 0), for_axes(op, "dilation", dilation, n, 1)
+    n = space_of(op, rank)
+    kernel = for_each_axis(op, "kernel_size", kernel_size, n, 1)
+    strides = kernel if stride is None or stride == () else for_each_axis(op, "stride", stride, n, 1)
+    around, apart = for_each_axis(op, "padding", padding, n, 0), for_each_axis(op, "dilation", dilation, n, 1)
     for k, p, d in zip(kernel, around, apart, strict=True):
         if p > (d * (k - 1) + 1) // 2:
             raise ValueError(f"{op}: padding wants at most half of kernel_size; got {around} and {kernel}")
@@ -46,15 +28,15 @@ def sliding_form(op: str, rank: int, kernel_size: Any, stride: Any, padding: Any
 
 def adaptive_form(op: str, rank: int, output_size: Any) -> tuple[Sizes]:
     """A size for each axis, -1 for as many windows as there are values."""
-    n = axes_of_space(op, rank)
+    n = space_of(op, rank)
     given = output_size if isinstance(output_size, (tuple, list)) else (output_size,)
-    return (for_axes(op, "output_size", tuple(-1 if i is None else i for i in given), n, -1),)
+    return (for_each_axis(op, "output_size", tuple(-1 if i is None else i for i in given), n, -1),)
 
 
 def check_space(op: str, x: Any) -> None:
     """Refuse what is no float, and axes of space without values."""
     float_array(op, "x", x)
-    axes_of_space(op, x.ndim)
+    space_of(op, x.ndim)
     if 0 in x.shape[2:]:
         raise ValueError(f"{op}: x wants at least one value on each axis of space; got shape {x.shape}")
 

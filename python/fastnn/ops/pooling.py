@@ -10,7 +10,6 @@ from .._registry import Tol, op
 from .._samples import Made, sample
 from ._forms import whole
 from ._pooling import (
-    Sizes,
     Windows,
     adaptive,
     adaptive_form,
@@ -26,6 +25,7 @@ from ._pooling import (
     to_winners,
     winners,
 )
+from ._windows import Sizes
 
 __all__ = [
     "adaptive_avg_pool",

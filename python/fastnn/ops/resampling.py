@@ -9,7 +9,8 @@ import numpy as np
 from .._registry import Tol, op
 from .._samples import sample
 from ._forms import whole
-from ._pooling import Sizes, axes_of_space, check_space, for_axes
+from ._pooling import check_space
+from ._windows import Sizes, for_each_axis, space_of
 from .shape import reshape, transpose
 
 __all__ = ["interpolate", "pixel_shuffle", "pixel_unshuffle"]
@@ -45,8 +46,8 @@ def short_ratio(factor: float) -> tuple[int, int]:
 
 
 def interpolate_form(rank: int, size: Any, scale_factor: Any, method: Any, align_corners: Any) -> tuple[Any, ...]:
-    n = axes_of_space("interpolate", rank)
-    sizes = () if size is None or size == () else for_axes("interpolate", "size", size, n, 1)
+    n = space_of("interpolate", rank)
+    sizes = () if size is None or size == () else for_each_axis("interpolate", "size", size, n, 1)
     scales = () if scale_factor is None or scale_factor == () else ratios(scale_factor, n)
     if bool(sizes) == bool(scales):
         raise ValueError("interpolate: wants either size or scale_factor")
