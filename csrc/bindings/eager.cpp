@@ -140,29 +140,37 @@ bool make_outputs(Call& c, PyObject* const* args, PyObject** outs) {
   return true;
 }
 
-// The array that owns the memory of one, as a number that names it.
-PyObject* name_of(PyObject* array) {
+// The array that owns the memory of one: its address is its id() in Python.
+uint64_t owner_of(PyObject* array) {
   PyObject* base = py::detail::array_proxy(array)->base;
   while (base && Py_TYPE(base) == numpy().ndarray) {
     array = base;
     base = py::detail::array_proxy(array)->base;
   }
-  return PyLong_FromVoidPtr(array);
+  return reinterpret_cast<uintptr_t>(array);
 }
 
-// Tells Python which arrays were changed in place. False: error set.
+// Tells Python which arrays were changed in place, by their packed ids. False: error set.
 bool tell_writes(const OpInfo& op, PyObject* const* args) {
-  if (!strpbrk(op.signature, "wW")) return true;
-  py::list names;
-  for (int i = 0; op.signature[i]; i++) {
-    if (op.signature[i] == 'w') names.append(py::reinterpret_steal<py::object>(name_of(args[i])));
-    if (op.signature[i] == 'W')
-      for (Py_ssize_t j = 0; j < PyList_GET_SIZE(args[i]); j++)
-        names.append(py::reinterpret_steal<py::object>(name_of(PyList_GET_ITEM(args[i], j))));
+  const char* s = op.signature;
+  Py_ssize_t n = 0;
+  for (int i = 0; s[i]; i++) n += s[i] == 'w' ? 1 : s[i] == 'W' ? PyList_GET_SIZE(args[i]) : 0;
+  if (n == 0) return true;
+  PyObject* ids = PyBytes_FromStringAndSize(nullptr, n * Py_ssize_t(sizeof(uint64_t)));
+  if (!ids) return false;
+  char* at = PyBytes_AS_STRING(ids);
+  const auto put = [&](PyObject* array) {
+    const uint64_t id = owner_of(array);
+    memcpy(at, &id, sizeof id);
+    at += sizeof id;
+  };
+  for (int i = 0; s[i]; i++) {
+    if (s[i] == 'w') put(args[i]);
+    if (s[i] == 'W')
+      for (Py_ssize_t j = 0; j < PyList_GET_SIZE(args[i]); j++) put(PyList_GET_ITEM(args[i], j));
   }
-  PyObject* tuple = PyList_AsTuple(names.ptr());
-  PyObject* done = tuple ? PyObject_CallOneArg(note_writes, tuple) : nullptr;
-  Py_XDECREF(tuple);
+  PyObject* done = PyObject_CallOneArg(note_writes, ids);
+  Py_DECREF(ids);
   Py_XDECREF(done);
   return done != nullptr;
 }

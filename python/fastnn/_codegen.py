@@ -124,9 +124,13 @@ def apply_function(op: Op, space: dict[str, Any]) -> Any:
         lines += [
             "    if needs and mode.enabled:",
             "        t.node = n = Node()",
-            f"        n.op, n.inputs, n.needs, n.grad = op, ({', '.join(op.inputs)},), needs, None",
+            "        n.op = op",
+            f"        n.inputs = ({', '.join(op.inputs)},)",
+            "        n.needs = needs",
+            "        n.grad = None",
             f"        n.saved = ({saved_values(op)})",
-            "        n.serial, n.clock = serial(), state.clock",
+            "        n.serial = serial()",
+            "        n.clock = state.clock",
             "        t.requires = True",
             "        return t",
         ]

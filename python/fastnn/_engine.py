@@ -373,7 +373,10 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
                     t.grad = make(copy(g), None, 0)
                 else:
                     t.grad = leaf = new(is_tensor)
-                    leaf.array, leaf.grad, leaf.node, leaf.output, leaf.requires = g, None, None, 0, False
+                    leaf.array = g
+                    leaf.grad = leaf.node = None
+                    leaf.output = 0
+                    leaf.requires = False
                     held.add(id(g))
             elif node.op.outputs == 1:
                 if node.grad is None:

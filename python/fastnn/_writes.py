@@ -1,19 +1,20 @@
 """Writes in place: backward refuses a value that was changed after it was saved, and asks here.
 
-A clock counts the writes. What each of them changed is appended to a log, as ids of the arrays that own the memory: for
-a captured step always the same tuple, so that noting a step costs one append however many parameters it has (20 of them
-took 0.9 us as entries of a dict). Old parts of the log are folded into that dict.
+A clock counts the writes. What each of them changed is appended to a log, as the ids of the arrays that own the memory,
+packed into bytes: noting a step costs one append however many parameters it has, and nothing for Python's collector of
+garbage to go through (as tuples of ints, 18 of them took 1.3 us). Old parts of the log are folded into a dict.
 """
 
 from __future__ import annotations
 
+from array import array as packed
 from typing import Any
 
 import numpy as np
 
 from ._registry import state
 
-LOG: list[tuple[int, ...]] = []  # what the latest ticks of the clock changed
+LOG: list[bytes] = []  # what the latest ticks of the clock changed
 OLDER: dict[int, int] = {}  # id -> the clock at its latest write, of the ticks before
 MOST_LOGGED, MOST_OLDER = 1 << 12, 1 << 16
 
@@ -25,19 +26,24 @@ def root(array: Any) -> Any:
     return array
 
 
-def wrote(*arrays: Any) -> None:
-    """Note that the memory of arrays, or of lists of them, was changed in place."""
+def owners(*arrays: Any) -> bytes:
+    """The ids of what owns the memory of arrays, or of lists of them, packed."""
     ids = []
     for group in arrays:
         for a in (group,) if type(group) is np.ndarray else group:
             while type(a.base) is np.ndarray:
                 a = a.base
             ids.append(id(a))
-    wrote_ids(tuple(ids))
+    return packed("Q", ids).tobytes()
 
 
-def wrote_ids(ids: tuple[int, ...]) -> None:
-    """`wrote` for arrays that own their memory, by their ids."""
+def wrote(*arrays: Any) -> None:
+    """Note that the memory of arrays, or of lists of them, was changed in place."""
+    wrote_ids(owners(*arrays))
+
+
+def wrote_ids(ids: bytes) -> None:
+    """`wrote` for what `owners` gave, or a compiled kernel."""
     LOG.append(ids)
     state.clock = state.folded + len(LOG)
     if len(LOG) == MOST_LOGGED:
@@ -46,9 +52,9 @@ def wrote_ids(ids: tuple[int, ...]) -> None:
 
 def fold() -> None:
     """Take the log over into the dict."""
-    latest = {id(ids): (clock, ids) for clock, ids in enumerate(LOG, start=state.folded + 1)}
-    for clock, ids in sorted(latest.values(), key=lambda entry: entry[0]):
-        OLDER.update(dict.fromkeys(ids, clock))
+    latest = {ids: clock for clock, ids in enumerate(LOG, start=state.folded + 1)}
+    for ids, clock in sorted(latest.items(), key=lambda entry: entry[1]):
+        OLDER.update(dict.fromkeys(packed("Q", ids), clock))
     state.folded += len(LOG)
     LOG.clear()
     if len(OLDER) > MOST_OLDER:  # a reused id with an old clock does no harm, so the oldest half may go
@@ -58,7 +64,7 @@ def fold() -> None:
 
 def written_since(clock: int, arrays: list[Any]) -> Any:
     """The first of the arrays whose memory was changed after a tick of the clock; None if none was."""
-    recent = set().union(*LOG[max(clock - state.folded, 0) :])
+    recent = set(packed("Q", b"".join(LOG[max(clock - state.folded, 0) :])))
     for a in arrays:
         key = id(root(a))
         if key in recent or OLDER.get(key, 0) > clock:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._registry import CPP, BadIndex, state
 from .._tensor import Tensor, make
-from .._writes import root, wrote, wrote_ids
+from .._writes import owners, wrote, wrote_ids
 from .call import Given, Leaf, Tree
 from .check import World, compare
 from .cpp_plan import CppPlan
@@ -35,7 +35,7 @@ class Entry:
         self.watched = [(leaf, g is not None) for leaf, g in graph.read_grads]
         self.only_arrays = not given.names and len(given.places) == given.count
         self.single = type(tree.shape) is Leaf
-        self.changed = tuple(id(root(b.array)) for b in graph.changed if b.kind != "argument")
+        self.changed = owners([b.array for b in graph.changed if b.kind != "argument"])
         self.changed_arguments = [b.index for b in graph.changed if b.kind == "argument"]
 
     def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:

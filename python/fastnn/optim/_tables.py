@@ -15,7 +15,9 @@ from .._tensor import Tensor
 from .optimizer import Group, Optimizer, Params
 
 Array = np.ndarray[Any, Any]
-Table = tuple[list[Tensor], list[list[Array]]]  # parameters of one dtype, and the arrays of each kind of their state
+Table = tuple[
+    list[Tensor], list[Array], list[list[Array]]
+]  # parameters of one dtype, their arrays, those of their state
 
 HINTS = {"foreach", "capturable", "differentiable", "fused"}  # arguments of PyTorch's that say how, not what
 
@@ -27,7 +29,7 @@ class TableOptimizer(Optimizer):
     network is mostly Python's time.
     """
 
-    _tables: dict[int, tuple[list[Any], tuple[str, ...], list[Table]]]
+    _tables: dict[int, tuple[tuple[str, ...], list[Tensor], list[Table]]]
     _epoch: int  # what the tables hold for: the settings, and which state of what length
     _size: int
     _seen: Any
@@ -72,19 +74,26 @@ class TableOptimizer(Optimizer):
         if self._epoch != int(world.epoch) or self._seen is not self.state or self._size != len(self.state):
             self._tables.clear()
         for i, group in enumerate(self.param_groups):
-            names = self._slots(group)
             if world.recorder is not None:
                 for p in group["params"]:
                     world.recorder.deposit(p)
-            active = [p.grad is not None and id(p) for p in group["params"]]
-            cached = self._tables.get(i)
-            if cached is None or cached[0] != active or cached[1] != names:
-                cached = self._tables[i] = active, names, self._make_tables(group, names)
-                self._epoch, self._seen, self._size = int(world.epoch), self.state, len(self.state)
-            for params, slots in cached[2]:
-                grads: list[Any] = [p.grad for p in params]
-                self._update(group, [p.array for p in params], [g.array for g in grads], *slots)
+            for arguments in self._arguments(i, group):
+                self._update(group, *arguments)
         return loss
+
+    def _arguments(self, i: int, group: Group) -> list[Any]:
+        """Arrays of parameters, of gradients and of each kind of state, for each dtype."""
+        names = self._slots(group)
+        cached = self._tables.get(i)
+        if cached is not None and cached[0] == names and all(p.grad is None for p in cached[1]):
+            try:
+                return with_gradients(cached[2])
+            except AttributeError:  # a gradient is gone
+                pass
+        tables = self._make_tables(group, names)
+        self._tables[i] = names, [p for p in group["params"] if p.grad is None], tables
+        self._epoch, self._seen, self._size = int(world.epoch), self.state, len(self.state)
+        return with_gradients(tables)
 
     def _forget(self) -> None:
         """Make new tables at the next step."""
@@ -99,7 +108,11 @@ class TableOptimizer(Optimizer):
                 by_dtype.setdefault(p.array.dtype, []).append(p)
                 self._complete(p, group, names)
         return [
-            (params, [[self.state[p][n].array for p in params] if n else [] for n in names])
+            (
+                params,
+                [p.array for p in params],
+                [[self.state[p][n].array for p in params] if n else [] for n in names],
+            )
             for params in by_dtype.values()
         ]
 
@@ -116,6 +129,11 @@ class TableOptimizer(Optimizer):
     def __setstate__(self, saved: dict[str, Any]) -> None:
         vars(self).update(saved)
         self._forget()
+
+
+def with_gradients(tables: list[Table]) -> list[Any]:
+    """The tables with the arrays of the parameters' gradients; AttributeError where there is none."""
+    return [(arrays, [p.grad.array for p in params], *slots) for params, arrays, slots in tables]  # type: ignore[union-attr]
 
 
 def positive(optimizer: Any, words: str, value: Any, below: float = math.inf) -> None:
