@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,49 +16,72 @@ PLAIN = (bool, int, float, complex, str, bytes, np.generic)
 
 
 class Given:
-    """A call's arguments, told apart: arrays, bound at each call, and values, which belong to the signature."""
+    """A call's arguments, told apart: arrays, bound at each call, and values, which belong to the signature.
+
+    `shape` holds the arguments, with the place of each array in its stead.
+    """
 
     def __init__(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         self.count, self.names = len(args), tuple(keywords)
         self.arrays: list[Any] = []
-        self.places: list[int] = []
-        self.values: list[Any] = []
-        for i, a in enumerate((*args, *keywords.values())):
-            if isinstance(a, Tensor) or type(a) is np.ndarray:
-                self.arrays.append(a.array if isinstance(a, Tensor) else a)
-                self.places.append(i)
-                self.values.append(None)
-            else:
-                try:
-                    hash(a)
-                except TypeError:
-                    raise TypeError(
-                        f"compile: argument {i} wants an array, a Tensor or a hashable value; got {type(a).__name__}"
-                    ) from None
-                self.values.append(a)
+        self.shape = [mapped(self.leaf, a) for a in (*args, *keywords.values())]
         self.key = (self.count, self.names, *self.kinds())
+
+    @property
+    def only_arrays(self) -> bool:
+        """Whether all arguments are arrays, given by position."""
+        return not self.names and all(type(x) is Leaf for x in self.shape)
+
+    def leaf(self, x: Any) -> Any:
+        """Put an array aside, leaving its number."""
+        if not isinstance(x, Tensor) and type(x) is not np.ndarray:
+            return x
+        self.arrays.append(x.array if isinstance(x, Tensor) else x)
+        return Leaf(len(self.arrays) - 1)
 
     def kinds(self) -> list[Any]:
         """What the signature holds of each argument."""
-        kinds: list[Any] = [(type(v), v) for v in self.values]
-        for i, a in zip(self.places, self.arrays, strict=True):
-            kinds[i] = (a.shape, a.dtype, a.strides)
-        return kinds
+        return [self.kind(x, i) for i, x in enumerate(self.shape)]
+
+    def kind(self, x: Any, argument: int) -> Any:
+        """The layout of an array, the value of anything else, in tuples whatever it stands in."""
+        if type(x) is Leaf:
+            array = self.arrays[x.number]
+            return array.shape, array.dtype, array.strides
+        if type(x) is dict:
+            return dict, *x, *[self.kind(i, argument) for i in x.values()]
+        if isinstance(x, (tuple, list)):
+            return type(x), *[self.kind(i, argument) for i in x]
+        try:
+            hash(x)
+        except TypeError:
+            raise TypeError(
+                f"compile: argument {argument} wants arrays, Tensors or hashable values, alone or in tuples, lists and "
+                f"dicts; got {type(x).__name__}"
+            ) from None
+        return type(x), x
 
     def __str__(self) -> str:
         """Dtypes and shapes of arrays, other values as they are."""
-        words = [repr(v) for v in self.values]
-        for i, a in zip(self.places, self.arrays, strict=True):
-            words[i] = f"{a.dtype} {a.shape}"
+        words = [repr(x) for x in self.filled([Described(f"{a.dtype} {a.shape}") for a in self.arrays])]
         names = [""] * self.count + [f"{name}=" for name in self.names]
         return ", ".join(n + w for n, w in zip(names, words, strict=True)) or "no arguments"
 
+    def filled(self, leaves: Sequence[Any]) -> list[Any]:
+        """The arguments with these for the arrays."""
+        return filled(self.shape, leaves)  # type: ignore[no-any-return]
+
     def call(self, function: Callable[..., Any], tensors: list[Tensor]) -> Any:
         """Call the function with these Tensors for the arrays."""
-        values = list(self.values)
-        for i, t in zip(self.places, tensors, strict=True):
-            values[i] = t
+        values = self.filled(tensors)
         return function(*values[: self.count], **dict(zip(self.names, values[self.count :], strict=True)))
+
+
+class Described(str):
+    """Words that stand for an object."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 class Leaf(NamedTuple):
@@ -87,7 +110,7 @@ class Tree:
     def fill(self, arrays: Any) -> Any:
         """The structure with fresh, detached Tensors."""
         tensors = [make(a, None, 0) for a in arrays]
-        return mapped(lambda x: tensors[x.number] if type(x) is Leaf else x, self.shape)
+        return filled(self.shape, tensors)
 
     def require_same(self, before: Tree) -> None:
         """Refuse a result that differs from an earlier one of the same signature in more than the Tensors' values."""
@@ -109,6 +132,11 @@ def mapped(f: Callable[[Any], Any], x: Any) -> Any:
     return f(x)
 
 
+def filled(shape: Any, leaves: Sequence[Any]) -> Any:
+    """A structure with these for its leaves."""
+    return mapped(lambda x: leaves[x.number] if type(x) is Leaf else x, shape)
+
+
 def same(a: Any, b: Any) -> bool:
     """Whether two structures are equal; what is neither structure nor a plain value has to be the same object."""
     if a is b:
@@ -125,7 +153,7 @@ def same(a: Any, b: Any) -> bool:
 def refuse_gradients(args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
     """Refuse arguments whose ``.grad`` the function may want to fill: a plan sees their memory alone."""
     for name, a in (*enumerate(args), *keywords.items()) if mode.enabled else ():
-        if isinstance(a, Tensor) and a.requires:
+        if any(t.requires for t in Tree(a).tensors):
             raise CaptureError(
                 f"{user_line()}: argument {name} requires grad, and a captured function gives its arguments none; "
                 "give it argument.detach(), or let the function use the Tensor without being given it"

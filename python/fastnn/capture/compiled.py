@@ -33,9 +33,9 @@ def compile(function: Any = None, *, check: bool = False) -> Any:
     Parameters
     ----------
     function : callable or Module
-        A function takes arrays, Tensors or hashable values by position or name; it returns Tensors, alone or in
-        tuples, lists and dicts, beside values that stay the same. A Module's forward does, too. Without it, `compile`
-        returns a decorator.
+        A function takes arrays, Tensors or hashable values by position or name, and returns Tensors, beside values
+        that stay the same; both alone or in tuples, lists and dicts. A Module's forward does, too. Without it,
+        `compile` returns a decorator.
     check : bool, default False
         Run the function at each replay, too, and compare bit by bit what both leave behind; for finding errors, since
         that takes longer than not to compile at all. After the call all is as after one eager call.

@@ -33,7 +33,7 @@ class Entry:
         self.takes_turns = graph.takes_turns
         self.batch = graph.arguments[0].shape[:1] if graph.arguments else ()
         self.watched = [(leaf, g is not None) for leaf, g in graph.read_grads]
-        self.only_arrays = not given.names and len(given.places) == given.count
+        self.only_arrays = given.only_arrays
         self.single = type(tree.shape) is Leaf
         self.changed = owners([b.array for b in graph.changed if b.kind != "argument"])
         self.changed_arguments = [b.index for b in graph.changed if b.kind == "argument"]
