@@ -22,7 +22,8 @@ void lift(const Call& c, Context& x, int inputs, Block block);
 
 namespace {
 
-// Tails go through partial vectors: a value gives the same bits at every position.
+// Tails go through partial vectors: a value gives the same bits at every position. Fetching 64 vectors ahead lost: add
+// of 10^5 doubles took 33 us instead of 27.
 template <Kernel K, class T, int... I>
 FASTNN_INLINE void compute(const Attr* attributes, const Operand* in, char* out, int64_t n,
                            std::integer_sequence<int, I...>) {

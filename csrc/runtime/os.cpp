@@ -23,6 +23,7 @@ namespace {
 
 constexpr size_t alignment = 64;
 constexpr size_t page = 4096;
+constexpr size_t mapped = 128 << 10;  // from which size on the C library may map memory
 constexpr size_t largest = std::numeric_limits<ptrdiff_t>::max() / 2;  // rounding up cannot overflow below this
 
 constexpr size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
@@ -120,7 +121,11 @@ void* run_thread(void* memory) {
 
 void* allocate(size_t bytes) noexcept {
   if (bytes > largest) return nullptr;
-  if (bytes < huge_page) return std::aligned_alloc(alignment, round_up(bytes, alignment));
+  // The C library maps large arrays, whose data then begins 16 bytes behind a page. A block 64 bytes behind one made a
+  // kernel's loads wait for its stores, the last 12 bits of their addresses being the same: abs of 10^5 doubles took
+  // 21.2 us instead of 18.0.
+  const size_t unit = bytes < mapped ? alignment : page;
+  if (bytes < huge_page) return std::aligned_alloc(unit, round_up(bytes, unit));
   return map_huge(round_up(bytes, page));
 }
 
