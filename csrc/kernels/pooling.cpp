@@ -4,6 +4,7 @@
 // The gradient of a maximum looks for the winner again, so that nothing but x is kept: two sweeps over a window that is
 // in cache cost less than an array of positions.
 #include "kernels/fold.h"
+#include "kernels/rectify.h"
 #include "kernels/strips.h"
 #include "kernels/table.h"
 #include "kernels/windows.h"
@@ -30,6 +31,11 @@ struct Pool {
   FASTNN_INLINE int64_t lines() const { return samples * depth.out * height.out; }
   FASTNN_INLINE int64_t grain() const { return pool_grain * lines() / (samples * x_size() + 1) + 1; }
   FASTNN_INLINE bool apart() const { return depth.apart() && height.apart() && width.apart(); }
+  // Windows of 2 x 2 that have no value in common, all of them whole.
+  FASTNN_INLINE bool quads() const {
+    return apart() && depth.whole() && height.whole() && width.whole() && depth.kernel == 1 && height.span() == 2 &&
+           width.span() == 2;
+  }
   FASTNN_INLINE bool covered() const { return depth.covered() && height.covered() && width.covered(); }
 
   // body(x offset of the sample, y offset of the window, the window on each axis) for a line of windows.
@@ -64,15 +70,19 @@ template <class T>
 FASTNN_INLINE Vec<T> larger(Vec<T> best, Vec<T> v) {
   return select(v != v, v, max(v, best));
 }
+template <class T>
+FASTNN_INLINE Mask<T> takes_over(Vec<T> v, Vec<T> best) {
+  return (v > best) | (v != v);
+}
 
 // The positions of the winners of V vectors of channels.
 template <int V, class T>
 struct Winners {
   using Int = typename IVec<T>::Int;
   IVec<T> at[V];
+  Vec<T> best[V];
 
   FASTNN_INLINE Winners(const Pool& p, const T* x, int64_t wide, const Window& d, const Window& h, const Window& w) {
-    Vec<T> best[V];
     for_strip<V, T>(wide, [&](auto j, int, int) FASTNN_INLINED {
       best[j] = Vec<T>(Max::identity<T>);
       at[j] = IVec<T>(static_cast<Int>(p.position(d, h, w)));
@@ -81,7 +91,7 @@ struct Winners {
       const IVec<T> here(static_cast<Int>(i));
       for_strip<V, T>(wide, [&](auto j, int c, int m) FASTNN_INLINED {
         const Vec<T> v = load(x + i * p.channels + c, m);
-        const Mask<T> better = (v > best[j]) | (v != v);
+        const Mask<T> better = takes_over(v, best[j]);
         best[j] = select(better, v, best[j]);
         at[j] = select(better, here, at[j]);
       });
@@ -89,11 +99,61 @@ struct Winners {
   }
 };
 
+// A window of 2 x 2: its maximum, and by which comparisons that won. Without loops over taps and positions in between,
+// forward takes .6 of the time and backward .3.
+template <class T>
+struct Quad {
+  Vec<T> best;
+  Mask<T> right_above, right_below, below;  // the second of a pair won, the lower pair won
+
+  FASTNN_INLINE Quad(const T* x, int64_t right, int64_t down, int m) {
+    const auto pair = [&](const T* p, Mask<T>& second) FASTNN_INLINED {
+      const Vec<T> a = load(p, m), b = load(p + right, m);
+      second = takes_over(b, a);
+      return select(second, b, a);
+    };
+    const Vec<T> above = pair(x, right_above), lower = pair(x + down, right_below);
+    below = takes_over(lower, above);
+    best = select(below, lower, above);
+  }
+};
+
+// f(offset in x, offset in y, number of channels) for vectors of channels of the windows of a line. The two rows behind
+// are fetched in the order of memory: windows take four places at a time, which the processor does not see through, and
+// from beyond the second cache forward took 2.2 times as long, backward, with dx to be written, 1.8 times.
+template <class T, class F>
+FASTNN_INLINE void quads_of(const Pool& p, int64_t line, const T* x, T* dx, F f) {
+  constexpr int step = 64 / sizeof(T), fetched = 4 * Vec<T>::lanes / step;
+  int64_t next = -1;
+  p.line(line, [&](int64_t from, int64_t to, const Window& d, const Window& h, const Window& w) FASTNN_INLINED {
+    const int64_t at = from + p.position(d, h, w) * p.channels;
+    if (next < 0) next = at + 2 * p.width.in * p.channels;
+    for_vectors<T>(p.channels, [&](int64_t k, int m) FASTNN_INLINED {
+      unroll<fetched>([&](auto i) FASTNN_INLINED {
+        __builtin_prefetch(x + next + i * step);
+        if (dx) __builtin_prefetch(dx + next + i * step, 1);
+      });
+      next += fetched * step;
+      f(at + k, to + k, m);
+    });
+  });
+}
+
 template <class T>
 int64_t max_run(const Call& c, Context& context) noexcept {
   const Pool p(c);
   const T* const x = c.in(0).as<T>();
   T* const y = c.out(0).as<T>();
+  if (p.quads()) {
+    const int64_t right = p.channels, down = p.width.in * p.channels;
+    parallel_for(context, p.lines(), p.grain(), [&](int64_t lo, int64_t hi) {
+      for (int64_t n = lo; n < hi; n++)
+        quads_of(p, n, x, static_cast<T*>(nullptr), [&](int64_t from, int64_t to, int m) FASTNN_INLINED {
+          store(Quad<T>(x + from, right, down, m).best, y + to, m);
+        });
+    });
+    return -1;
+  }
   parallel_for(context, p.lines(), p.grain(), [&](int64_t lo, int64_t hi) {
     for (int64_t n = lo; n < hi; n++)
       p.line(n, [&](int64_t from, int64_t to, const Window& d, const Window& h, const Window& w) FASTNN_INLINED {
@@ -215,19 +275,41 @@ FASTNN_INLINE void put(Vec<T> v, T* to, int m) {
   store(first ? v : load(to, m) + v, to, m);
 }
 
-// Arguments dy, x.
-template <class T>
+// Arguments dy, x. With `relu`, x is the result of a relu, whose derivative is taken in: nothing goes to a maximum
+// that is not greater than 0.
+template <class T, bool relu>
 int64_t max_backward_run(const Call& c, Context& context) noexcept {
   const Pool p(c);
   const T *const dy = c.in(0).as<T>(), *const x = c.in(1).as<T>();
   T* const dx = c.out(0).as<T>();
+  const auto slope = [&](int64_t at, Vec<T> best, int m) FASTNN_INLINED {
+    const Vec<T> g = load(dy + at, m);
+    return relu ? masked(g, best) : g;
+  };
+  if (p.quads()) {
+    const int64_t right = p.channels, down = p.width.in * p.channels;
+    scatter(p, context, dx, [&](int64_t n, int64_t, int64_t, auto) FASTNN_INLINED {
+      quads_of(p, n, x, dx, [&](int64_t from, int64_t to, int m) FASTNN_INLINED {
+        const Quad<T> quad(x + from, right, down, m);
+        const Vec<T> g = slope(to, quad.best, m), nothing{};
+        const Vec<T> above = select(quad.below, nothing, g), below = select(quad.below, g, nothing);
+        T* const at = dx + from;
+        store(select(quad.right_above, nothing, above), at, m);
+        store(select(quad.right_above, above, nothing), at + right, m);
+        store(select(quad.right_below, nothing, below), at + down, m);
+        store(select(quad.right_below, below, nothing), at + down + right, m);
+      });
+    });
+    return -1;
+  }
   scatter(p, context, dx, [&](int64_t n, int64_t lo, int64_t hi, auto first) FASTNN_INLINED {
     p.line(n, [&](int64_t from, int64_t to, const Window& d, const Window& h, const Window& w) FASTNN_INLINED {
       for_strips<pool_vectors, T>(lo, hi, [&](auto vectors, int64_t k, int64_t wide) FASTNN_INLINED {
         constexpr int V = vectors.value;
         const Winners<V, T> winners(p, x + from + k, wide, d, h, w);
         Vec<T> g[V];
-        for_strip<V, T>(wide, [&](auto j, int at, int m) FASTNN_INLINED { g[j] = load(dy + to + k + at, m); });
+        for_strip<V, T>(wide,
+                        [&](auto j, int at, int m) FASTNN_INLINED { g[j] = slope(to + k + at, winners.best[j], m); });
         p.taps(d, h, w, [&](int64_t i) FASTNN_INLINED {
           const IVec<T> here(static_cast<typename IVec<T>::Int>(i));
           for_strip<V, T>(wide, [&](auto j, int at, int m) FASTNN_INLINED {
@@ -268,7 +350,8 @@ int64_t avg_backward_run(const Call& c, Context& context) noexcept {
 
 const Run max_pool_kernel[2] = {max_run<float>, max_run<double>};
 const Run max_pool_indices_kernel[2] = {indices_run<float>, indices_run<double>};
-const Run max_pool_backward_kernel[2] = {max_backward_run<float>, max_backward_run<double>};
+const Run max_pool_backward_kernel[2] = {max_backward_run<float, false>, max_backward_run<double, false>};
+const Run max_pool_backward_relu_kernel[2] = {max_backward_run<float, true>, max_backward_run<double, true>};
 const Run avg_pool_kernel[2] = {avg_run<float>, avg_run<double>};
 const Run avg_pool_backward_kernel[2] = {avg_backward_run<float>, avg_backward_run<double>};
 

@@ -39,6 +39,8 @@ struct PoolAxis {
     const int64_t first = o * stride - padding, end = first + kernel;
     return (end < in + padding ? end : in + padding) - first;
   }
+  // Windows slide, and none reaches beyond the edges.
+  FASTNN_INLINE bool whole() const { return kernel > 0 && padding == 0 && (out - 1) * stride + span() <= in; }
   // No value is in two windows; every value is in one.
   FASTNN_INLINE bool apart() const { return kernel == 0 ? in % out == 0 : stride >= span(); }
   FASTNN_INLINE bool covered() const {

@@ -91,7 +91,7 @@ void maximum(Call& c) {  // x, attributes
   launch(c, s, {0}, c.out(0), indices ? Kernel::max_pool_indices : Kernel::max_pool, t, size);
 }
 
-template <Space (*Of)(const Call&, const View&)>
+template <Space (*Of)(const Call&, const View&), Kernel K>
 void maximum_backward(Call& c) {  // dy, x, attributes
   const DType t = common_float(c, 0, 2);
   const View& x = c.in(1);
@@ -102,7 +102,7 @@ void maximum_backward(Call& c) {  // dy, x, attributes
   shaped(y, t, x.rank, s.shape);
   require(same_shape(y, c.in(0)), "dy wants the shape of the result");
   like(c.out(0), x);
-  launch(c, s, {0, 1}, c.out(0), Kernel::max_pool_backward, t, size);
+  launch(c, s, {0, 1}, c.out(0), K, t, size);
 }
 
 // Whether padding counts, and a divisor for all windows.
@@ -158,10 +158,11 @@ void adaptive_avg_pool_backward(Call& c) {  // "vlln": dy, x.shape, output_size
 
 const OpInfo ops[] = {
     {"max_pool", "vlllli", 1, maximum<sliding_maximum, false>},
-    {"max_pool_backward", "vvllllin", 1, maximum_backward<sliding_maximum>},
+    {"max_pool_backward", "vvllllin", 1, maximum_backward<sliding_maximum, Kernel::max_pool_backward>},
+    {"max_pool_backward_relu", "vvllllin", 1, maximum_backward<sliding_maximum, Kernel::max_pool_backward_relu>},
     {"max_pool_indices", "vlllli", 1, maximum<sliding_maximum, true>},
     {"adaptive_max_pool", "vl", 1, maximum<adaptive_maximum, false>},
-    {"adaptive_max_pool_backward", "vvln", 1, maximum_backward<adaptive_maximum>},
+    {"adaptive_max_pool_backward", "vvln", 1, maximum_backward<adaptive_maximum, Kernel::max_pool_backward>},
     {"adaptive_max_pool_indices", "vl", 1, maximum<adaptive_maximum, true>},
     {"avg_pool", "vllliii", 1, avg_pool},
     {"avg_pool_backward", "vlllliiin", 1, avg_pool_backward},
