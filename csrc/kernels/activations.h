@@ -1,6 +1,7 @@
 // Formulas of activation functions, each with its derivative (dy first). Sources stand with the definitions.
 #pragma once
 #include "kernels/arithmetic.h"
+#include "kernels/rectify.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -9,7 +10,7 @@ template <>
 struct Formula<Kernel::relu> : Plain {
   template <class T>
   FASTNN_INLINE Vec<T> operator()(Vec<T> x) const {
-    return select(x < Vec<T>{}, Vec<T>{}, x);
+    return rectified(x);
   }
 };
 
@@ -17,7 +18,23 @@ template <>
 struct Formula<Kernel::relu_backward> : Plain {
   template <class T>
   FASTNN_INLINE Vec<T> operator()(Vec<T> dy, Vec<T> y) const {
-    return select(y > Vec<T>{}, dy, Vec<T>{});
+    return masked(dy, y);
+  }
+};
+
+template <>
+struct Formula<Kernel::add_relu> : Plain {
+  template <class T>
+  FASTNN_INLINE Vec<T> operator()(Vec<T> a, Vec<T> b) const {
+    return rectified(a + b);
+  }
+};
+
+template <>
+struct Formula<Kernel::add_relu_backward> : Plain {
+  template <class T>
+  FASTNN_INLINE Vec<T> operator()(Vec<T> a, Vec<T> b, Vec<T> y) const {
+    return masked(a + b, y);
   }
 };
 

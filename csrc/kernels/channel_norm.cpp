@@ -2,7 +2,11 @@
 //
 // Statistics are float64 for either dtype; what is subtracted is the mean as two numbers of type T, so that x less the
 // first is nearly exact. dim is a Channels; mean and rstd have one number for each group of each sample.
+//
+// In captured steps also with the relu behind: y = relu(norm(x)), and a gradient that comes through that relu, whose
+// mask is computed again from x by the same operations, which costs less than reading y.
 #include "kernels/channels.h"
+#include "kernels/rectify.h"
 #include "kernels/table.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -33,7 +37,7 @@ FASTNN_INLINE Vec<T> less_mean(Vec<T> x, Vec<T> high, Vec<T> low) {
     return x - high - low;
 }
 
-template <class T>
+template <bool relu, class T>
 struct Normal {
   const T *x, *high, *low, *scale, *bias;
   T* y;
@@ -46,45 +50,63 @@ struct Normal {
   }
   FASTNN_INLINE At all(int64_t k) const { return {Vec<T>(high[k]), Vec<T>(low[k]), Vec<T>(scale[k]), Vec<T>(bias[k])}; }
   FASTNN_INLINE void each(const At& p, int64_t i, int m) const {
-    store(fma(less_mean(load(x + i, m), p.high, p.low), p.scale, p.bias), y + i, m);
+    const Vec<T> normal = fma(less_mean(load(x + i, m), p.high, p.low), p.scale, p.bias);
+    store(relu ? rectified(normal) : normal, y + i, m);
+  }
+};
+
+// Numbers of each channel that both sweeps of a gradient read.
+template <class T>
+struct Shared {
+  const T *dy, *x, *high, *low, *scale, *bias;
+
+  struct At {
+    Vec<T> high, low, scale, bias;
+  };
+  FASTNN_INLINE At at(int64_t k, int m) const {
+    return {load(high + k, m), load(low + k, m), load(scale + k, m), load(bias + k, m)};
+  }
+  FASTNN_INLINE At all(int64_t k) const { return {Vec<T>(high[k]), Vec<T>(low[k]), Vec<T>(scale[k]), Vec<T>(bias[k])}; }
+
+  // x less the mean, and dy as it comes through the relu.
+  FASTNN_INLINE Vec<T> centered(const At& p, int64_t i, int m) const {
+    return less_mean(load(x + i, m), p.high, p.low);
+  }
+  template <bool relu>
+  FASTNN_INLINE Vec<T> slope(const At& p, Vec<T> v, int64_t i, int m) const {
+    const Vec<T> d = load(dy + i, m);
+    return relu ? masked(d, fma(v, p.scale, p.bias)) : d;
   }
 };
 
 // Sums of dy, and of dy times x less the mean.
-template <class T>
-struct Slopes {
-  const T *dy, *x, *high, *low;
+template <bool relu, class T>
+struct Slopes : Shared<T> {
+  using At = typename Shared<T>::At;
 
-  struct At {
-    Vec<T> high, low;
-  };
-  FASTNN_INLINE At at(int64_t k, int m) const { return {load(high + k, m), load(low + k, m)}; }
-  FASTNN_INLINE At all(int64_t k) const { return {Vec<T>(high[k]), Vec<T>(low[k])}; }
   FASTNN_INLINE void step(const At& p, int64_t i, int m, Vec<T>& a, Vec<T>& b) const {
-    const Vec<T> d = load(dy + i, m);
+    const Vec<T> v = this->centered(p, i, m), d = this->template slope<relu>(p, v, i, m);
     a += d;
-    b = fma(d, less_mean(load(x + i, m), p.high, p.low), b);
+    b = fma(d, v, b);
   }
 };
 
 // dx = scale dy - (constant + slope (x - mean)).
-template <class T>
-struct Gradient {
-  const T *dy, *x, *high, *low, *scale, *constant, *slope;
+template <bool relu, class T>
+struct Gradient : Shared<T> {
+  const T *constant, *factor;
   T* dx;
 
-  struct At {
-    Vec<T> high, low, scale, constant, slope;
+  struct At : Shared<T>::At {
+    Vec<T> constant, factor;
   };
   FASTNN_INLINE At at(int64_t k, int m) const {
-    return {load(high + k, m), load(low + k, m), load(scale + k, m), load(constant + k, m), load(slope + k, m)};
+    return {Shared<T>::at(k, m), load(constant + k, m), load(factor + k, m)};
   }
-  FASTNN_INLINE At all(int64_t k) const {
-    return {Vec<T>(high[k]), Vec<T>(low[k]), Vec<T>(scale[k]), Vec<T>(constant[k]), Vec<T>(slope[k])};
-  }
+  FASTNN_INLINE At all(int64_t k) const { return {Shared<T>::all(k), Vec<T>(constant[k]), Vec<T>(factor[k])}; }
   FASTNN_INLINE void each(const At& p, int64_t i, int m) const {
-    const Vec<T> v = less_mean(load(x + i, m), p.high, p.low);
-    store(fms(p.scale, load(dy + i, m), fma(p.slope, v, p.constant)), dx + i, m);
+    const Vec<T> v = this->centered(p, i, m), d = this->template slope<relu>(p, v, i, m);
+    store(fms(p.scale, d, fma(p.factor, v, p.constant)), dx + i, m);
   }
 };
 
@@ -140,7 +162,7 @@ FASTNN_INLINE T* numbers_after(double* p, int64_t n) {
 }
 
 // y from the statistics; `room` takes four numbers for each channel of each sample.
-template <class T>
+template <bool relu, class T>
 void normalize(const Channels& s, Context& x, const T* p, const double* mean, const double* rstd, const T* weight,
                const T* bias, T* room, T* y) {
   const int64_t n = s.numbers();
@@ -153,7 +175,7 @@ void normalize(const Channels& s, Context& x, const T* p, const double* mean, co
       shift[k + j] = bias ? bias[c + j] : T(0);
     }
   });
-  each_channel_value<T>(s, x, Normal<T>{p, high, low, scale, shift, y});
+  each_channel_value<T>(s, x, Normal<relu, T>{p, high, low, scale, shift, y});
 }
 
 template <class T>
@@ -181,7 +203,7 @@ void track(const Call& c, const Channels& s, const double* mean, const double* v
 
 // Arguments x, weight, bias (and running statistics); outputs y, mean, rstd; eps is the last attribute. Scratch:
 // shifts, partial sums, four numbers for each channel.
-template <bool batch, class T>
+template <bool batch, bool relu, class T>
 int64_t norm_run(const Call& c, Context& x) noexcept {
   const Channels s = Channels::of(c);
   double *const shift = reinterpret_cast<double*>(x.scratch), *const partial = shift + s.numbers();
@@ -190,7 +212,8 @@ int64_t norm_run(const Call& c, Context& x) noexcept {
   statistics(s, x, p, shift, partial, mean, rstd);
   if constexpr (batch) track<T>(c, s, mean, rstd, c.attr[0].f);
   for (int64_t g = 0; g < s.samples * s.groups; g++) rstd[g] = 1 / __builtin_sqrt(rstd[g] + c.attr[1].f);
-  normalize(s, x, p, mean, rstd, given<T>(c, 1), given<T>(c, 2), numbers_after<T>(partial, s.sums()), c.out(0).as<T>());
+  normalize<relu>(s, x, p, mean, rstd, given<T>(c, 1), given<T>(c, 2), numbers_after<T>(partial, s.sums()),
+                  c.out(0).as<T>());
   return -1;
 }
 
@@ -205,38 +228,41 @@ void fixed_statistics(const Call& c, int argument, double* mean, double* rstd) {
 }
 
 // Arguments x, weight, bias, [mean, var].
-template <class T>
+template <bool relu, class T>
 int64_t inference_run(const Call& c, Context& x) noexcept {
   const Channels s = Channels::of(c);
   double *const mean = reinterpret_cast<double*>(x.scratch), *const rstd = mean + s.channels;
   fixed_statistics<T>(c, 3, mean, rstd);
-  normalize(s, x, c.in(0).as<T>(), mean, rstd, given<T>(c, 1), given<T>(c, 2), numbers_after<T>(rstd, s.channels),
-            c.out(0).as<T>());
+  normalize<relu>(s, x, c.in(0).as<T>(), mean, rstd, given<T>(c, 1), given<T>(c, 2), numbers_after<T>(rstd, s.channels),
+                  c.out(0).as<T>());
   return -1;
 }
 
 // What the gradients are made from; fixed statistics do not depend on x.
 template <class T>
 struct Backward {
-  const T *dy, *x, *weight;
+  const T *dy, *x, *weight, *bias;
   const double *mean, *rstd;
   T *dx, *dweight, *dbias;  // null where not wanted
   bool fixed;
 
-  // `room` takes five numbers for each channel of each sample, then partial sums.
+  // `room` takes six numbers for each channel of each sample, then partial sums.
+  template <bool relu>
   void run(const Channels& s, Context& context, T* room) const {
     const int64_t n = s.numbers(), size = s.group_size(), row = s.sum_blocks() * 2 * s.channels;
     T *const high = room, *const low = high + n, *const scale = low + n, *const constant = scale + n;
-    T *const slope = constant + n, *const partial = slope + n;
+    T *const slope = constant + n, *const shift = slope + n, *const partial = shift + n;
     const auto factor = [&](int64_t c) { return weight ? static_cast<double>(weight[c]) : 1.0; };
     each_group(s, [&](int64_t g, int64_t k, int64_t c) {
       for (int64_t j = 0; j < size; j++) {
         high[k + j] = static_cast<T>(mean[g]);
         low[k + j] = static_cast<T>(mean[g] - static_cast<double>(high[k + j]));
         scale[k + j] = static_cast<T>(rstd[g] * factor(c + j));
+        shift[k + j] = bias ? bias[c + j] : T(0);
       }
     });
-    if (dweight || dbias || !fixed) channel_sums(s, context, Slopes<T>{dy, x, high, low}, partial);
+    const Shared<T> both{dy, x, high, low, scale, shift};
+    if (dweight || dbias || !fixed) channel_sums(s, context, Slopes<relu, T>{both}, partial);
     for (int64_t c = 0; c < s.channels && (dweight || dbias); c++) {
       double a = 0, b = 0;
       for (int64_t sample = 0; sample < s.samples; sample++) {
@@ -262,7 +288,7 @@ struct Backward {
         slope[k + j] = static_cast<T>(rstd[g] * rstd[g] * rstd[g] * (b / count));
       }
     });
-    each_channel_value<T>(s, context, Gradient<T>{dy, x, high, low, scale, constant, slope, dx});
+    each_channel_value<T>(s, context, Gradient<relu, T>{both, constant, slope, dx});
   }
 };
 
@@ -271,13 +297,16 @@ FASTNN_INLINE T* wanted(const Call& c, int j) {
   return c.wants(j) ? c.out(j).as<T>() : nullptr;
 }
 
-// Arguments dy, x, weight, mean, rstd.
-template <class T>
+// Arguments dy, x, weight, with relu also bias, mean, rstd.
+template <bool relu, class T>
 int64_t norm_backward_run(const Call& c, Context& x) noexcept {
-  const Backward<T> f{c.in(0).as<T>(),      c.in(1).as<T>(),      given<T>(c, 2),
-                      c.in(3).as<double>(), c.in(4).as<double>(), wanted<T>(c, 0),
-                      wanted<T>(c, 1),      wanted<T>(c, 2),      false};
-  f.run(Channels::of(c), x, reinterpret_cast<T*>(x.scratch));
+  constexpr int at = relu ? 4 : 3;
+  const Backward<T> f{c.in(0).as<T>(),       c.in(1).as<T>(),
+                      given<T>(c, 2),        relu ? given<T>(c, 3) : nullptr,
+                      c.in(at).as<double>(), c.in(at + 1).as<double>(),
+                      wanted<T>(c, 0),       wanted<T>(c, 1),
+                      wanted<T>(c, 2),       false};
+  f.template run<relu>(Channels::of(c), x, reinterpret_cast<T*>(x.scratch));
   return -1;
 }
 
@@ -287,18 +316,21 @@ int64_t inference_backward_run(const Call& c, Context& x) noexcept {
   const Channels s = Channels::of(c);
   double *const mean = reinterpret_cast<double*>(x.scratch), *const rstd = mean + s.channels;
   fixed_statistics<T>(c, 3, mean, rstd);
-  const Backward<T> f{c.in(0).as<T>(), c.in(1).as<T>(), given<T>(c, 2),  mean, rstd,
+  const Backward<T> f{c.in(0).as<T>(), c.in(1).as<T>(), given<T>(c, 2),  nullptr, mean, rstd,
                       wanted<T>(c, 0), wanted<T>(c, 1), wanted<T>(c, 2), true};
-  f.run(s, x, numbers_after<T>(rstd, s.channels));
+  f.template run<false>(s, x, numbers_after<T>(rstd, s.channels));
   return -1;
 }
 
 }  // namespace
 
-const Run batch_norm_kernel[2] = {norm_run<true, float>, norm_run<true, double>};
-const Run group_norm_kernel[2] = {norm_run<false, float>, norm_run<false, double>};
-const Run channel_norm_backward_kernel[2] = {norm_backward_run<float>, norm_backward_run<double>};
-const Run batch_norm_inference_kernel[2] = {inference_run<float>, inference_run<double>};
+const Run batch_norm_kernel[2] = {norm_run<true, false, float>, norm_run<true, false, double>};
+const Run batch_norm_relu_kernel[2] = {norm_run<true, true, float>, norm_run<true, true, double>};
+const Run group_norm_kernel[2] = {norm_run<false, false, float>, norm_run<false, false, double>};
+const Run channel_norm_backward_kernel[2] = {norm_backward_run<false, float>, norm_backward_run<false, double>};
+const Run batch_norm_backward_relu_kernel[2] = {norm_backward_run<true, float>, norm_backward_run<true, double>};
+const Run batch_norm_inference_kernel[2] = {inference_run<false, float>, inference_run<false, double>};
+const Run batch_norm_inference_relu_kernel[2] = {inference_run<true, float>, inference_run<true, double>};
 const Run batch_norm_inference_backward_kernel[2] = {inference_backward_run<float>, inference_backward_run<double>};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -24,15 +24,15 @@ Images<T> result_of(const View& v) {
 }
 
 template <class T>
-void forward(Context& context, const ConvShape& s, Images<const T> x, const T* w, const T* bias, Images<T> y,
+void forward(Context& context, const ConvShape& s, Images<const T> x, const T* w, const T* bias, bool relu, Images<T> y,
              char* scratch) {
   const ConvPass p = forward_pass(s);
-  if (s.depthwise()) return depthwise(context, s, p, w, x, y, s.y, bias, scratch);
+  if (s.depthwise()) return depthwise(context, s, p, w, x, y, s.y, bias, relu, scratch);
   const int64_t taps = s.taps();
   for (int64_t g = 0; g < s.groups; g++) {
     const ConvWeights<T> own{w + g * s.out * s.in * taps, s.in * taps, taps, taps};
     correlate(context, s, p, own, x.channels(g * s.in), y.channels(g * s.out), s.y, bias ? bias + g * s.out : nullptr,
-              scratch);
+              relu, scratch);
   }
 }
 
@@ -44,13 +44,13 @@ void data_gradient(Context& context, const ConvShape& s, Images<const T> dy, con
   for (int64_t phase = 0; phase < gradient_phases(s); phase++) {
     const ConvPass p = gradient_pass(s, phase);
     if (s.depthwise()) {
-      depthwise(context, s, p, w, dy, dx, s.x, bias, scratch);
+      depthwise(context, s, p, w, dy, dx, s.x, bias, false, scratch);
       continue;
     }
     for (int64_t g = 0; g < s.groups; g++) {
       const ConvWeights<T> own{w + g * s.out * s.in * taps, taps, s.in * taps, taps};
       correlate(context, s, p, own, dy.channels(g * s.out), dx.channels(g * s.in), s.x,
-                bias ? bias + g * s.in : nullptr, scratch);
+                bias ? bias + g * s.in : nullptr, false, scratch);
     }
   }
 }
@@ -73,7 +73,7 @@ FASTNN_INLINE ConvShape shape_of(const Call& c, const View& x, const View& w, co
 }
 
 // x, weight, bias
-template <class T, bool transposed>
+template <class T, bool transposed, bool relu>
 int64_t conv_run(const Call& c, Context& context) noexcept {
   const View &from = c.in(0), &w = c.in(1), &to = c.out(0);
   const T* const bias = c.has(2) ? c.in(2).as<T>() : nullptr;
@@ -83,7 +83,7 @@ int64_t conv_run(const Call& c, Context& context) noexcept {
   if (transposed)
     data_gradient(context, s, images, w.as<const T>(), bias, result_of<T>(to), scratch);
   else
-    forward(context, s, images, w.as<const T>(), bias, result_of<T>(to), scratch);
+    forward(context, s, images, w.as<const T>(), bias, relu, result_of<T>(to), scratch);
   return -1;
 }
 
@@ -97,7 +97,7 @@ int64_t conv_backward_run(const Call& c, Context& context) noexcept {
   const Images<const T> values = c.wants(1) ? images_of<T>(context, x, scratch) : Images<const T>{};
   if (c.wants(0)) {
     if (transposed)
-      forward<T>(context, s, slopes, w.as<const T>(), nullptr, result_of<T>(c.out(0)), scratch);
+      forward<T>(context, s, slopes, w.as<const T>(), nullptr, false, result_of<T>(c.out(0)), scratch);
     else
       data_gradient<T>(context, s, slopes, w.as<const T>(), nullptr, result_of<T>(c.out(0)), scratch);
   }
@@ -116,9 +116,10 @@ int64_t conv_backward_run(const Call& c, Context& context) noexcept {
 
 }  // namespace
 
-const Run conv_kernel[2] = {conv_run<float, false>, conv_run<double, false>};
+const Run conv_kernel[2] = {conv_run<float, false, false>, conv_run<double, false, false>};
+const Run conv_relu_kernel[2] = {conv_run<float, false, true>, conv_run<double, false, true>};
 const Run conv_backward_kernel[2] = {conv_backward_run<float, false>, conv_backward_run<double, false>};
-const Run conv_transpose_kernel[2] = {conv_run<float, true>, conv_run<double, true>};
+const Run conv_transpose_kernel[2] = {conv_run<float, true, false>, conv_run<double, true, false>};
 const Run conv_transpose_backward_kernel[2] = {conv_backward_run<float, true>, conv_backward_run<double, true>};
 
 }  // namespace fastnn::FASTNN_ISA

@@ -53,8 +53,9 @@ void factors(Call& c, std::initializer_list<int> arguments, DType t, int64_t cha
 size_t forward_scratch(const Channels& s, int64_t itemsize) {
   return size_t((s.numbers() + s.sums()) * int64_t(sizeof(double)) + 4 * s.numbers() * itemsize);
 }
-size_t backward_scratch(const Channels& s, int64_t itemsize) { return size_t((5 * s.numbers() + s.sums()) * itemsize); }
+size_t backward_scratch(const Channels& s, int64_t itemsize) { return size_t((6 * s.numbers() + s.sums()) * itemsize); }
 
+template <Kernel K>
 void batch_norm(Call& c) {  // "vooWff": x, weight, bias, [mean, var, count], momentum, eps
   const DType t = c.in(0).dtype;
   float_input(c.in(0));
@@ -74,7 +75,7 @@ void batch_norm(Call& c) {  // "vooWff": x, weight, bias, [mean, var, count], mo
   for (const int j : {1, 2}) shaped(c.out(j), DType::f64, 1, &channels);
   c.scratch = forward_scratch(s, itemsize_of[int(t)]);
   c.cost = 0.3 * double(s.per_channel() * channels);
-  c.run = kernel(Kernel::batch_norm, t);
+  c.run = kernel(K, t);
 }
 
 void group_norm(Call& c) {  // "vooif": x, weight, bias, groups, eps
@@ -93,31 +94,35 @@ void group_norm(Call& c) {  // "vooif": x, weight, bias, groups, eps
   if (!size && c.out(1).size()) throw Declined{};  // statistics of nothing
 }
 
-// dy, x, weight, mean, rstd, two attributes; the statistics have one number for each group of each sample.
-void backward(Call& c, bool samples_apart, int64_t groups) {
-  const DType t = common_float(c, 0, 3);
+// dy, x, weight (and, where a relu is behind, bias), mean, rstd, two attributes; the statistics have one number for
+// each group of each sample.
+void backward(Call& c, bool relu, bool samples_apart, int64_t groups) {
+  const int statistics = relu ? 4 : 3;
+  const DType t = common_float(c, 0, statistics);
   require(c.in(1).rank >= 2, "x wants at least 2 axes");
   const int64_t channels = c.in(1).shape[1], size = c.in(1).size();
   const Channels s = by_channels(c, c.out(0), {0, 1}, samples_apart, groups);
   if (!size) throw Declined{};
   factors(c, {2}, t, channels);
-  for (const int a : {3, 4}) {
+  if (relu) factors(c, {3}, t, channels);
+  for (const int a : {statistics, statistics + 1}) {
     require(c.in(a).dtype == DType::f64 && c.in(a).size() == s.samples * s.groups, "mean and rstd want one per group");
     densify(c, a);
   }
   for (const int j : {1, 2}) shaped(c.out(j), t, 1, &channels);
   c.scratch = backward_scratch(s, itemsize_of[int(t)]);
   c.cost = 0.5 * double(size);
-  c.run = kernel(Kernel::channel_norm_backward, t);
+  c.run = kernel(relu ? Kernel::batch_norm_backward_relu : Kernel::channel_norm_backward, t);
 }
 
-void batch_norm_backward(Call& c) {  // "vvovvffn"
+template <bool relu>
+void batch_norm_backward(Call& c) {  // "vvovvffn", with relu "vvoovvffn"
   c.needs &= 7;
-  backward(c, false, -1);
+  backward(c, relu, false, -1);
 }
 void group_norm_backward(Call& c) {  // "vvovvifn"
   require(c.attr[0].i >= 1 && c.in(1).rank >= 2 && c.in(1).shape[1] % c.attr[0].i == 0, "groups wants a divisor");
-  backward(c, true, c.attr[0].i);
+  backward(c, false, true, c.attr[0].i);
 }
 
 // Argument `at` is [mean, var].
@@ -129,6 +134,7 @@ void fixed(Call& c, int at, DType t, int64_t channels) {
   }
 }
 
+template <Kernel K>
 void batch_norm_inference(Call& c) {  // "vooVf": x, weight, bias, [mean, var], eps
   const DType t = common_float(c, 0, 4);
   require(c.in(0).rank >= 2, "x wants at least 2 axes");
@@ -138,7 +144,7 @@ void batch_norm_inference(Call& c) {  // "vooVf": x, weight, bias, [mean, var], 
   fixed(c, 3, t, channels);
   c.scratch = size_t(channels) * (2 * sizeof(double) + 4 * size_t(itemsize_of[int(t)]));
   c.cost = 0.2 * double(size);
-  c.run = size ? kernel(Kernel::batch_norm_inference, t) : nullptr;
+  c.run = size ? kernel(K, t) : nullptr;
 }
 
 void batch_norm_inference_backward(Call& c) {  // "vvoVfn": dy, x, weight, [mean, var], eps
@@ -157,9 +163,12 @@ void batch_norm_inference_backward(Call& c) {  // "vvoVfn": dy, x, weight, [mean
 }
 
 const OpInfo ops[] = {
-    {"batch_norm", "vooWff", 3, batch_norm},
-    {"batch_norm_backward", "vvovvffn", 4, batch_norm_backward},
-    {"batch_norm_inference", "vooVf", 1, batch_norm_inference},
+    {"batch_norm", "vooWff", 3, batch_norm<Kernel::batch_norm>},
+    {"batch_norm_relu", "vooWff", 3, batch_norm<Kernel::batch_norm_relu>},
+    {"batch_norm_backward", "vvovvffn", 4, batch_norm_backward<false>},
+    {"batch_norm_backward_relu", "vvoovvffn", 4, batch_norm_backward<true>},
+    {"batch_norm_inference", "vooVf", 1, batch_norm_inference<Kernel::batch_norm_inference>},
+    {"batch_norm_inference_relu", "vooVf", 1, batch_norm_inference<Kernel::batch_norm_inference_relu>},
     {"batch_norm_inference_backward", "vvoVfn", 4, batch_norm_inference_backward},
     {"group_norm", "vooif", 3, group_norm},
     {"group_norm_backward", "vvovvifn", 3, group_norm_backward},

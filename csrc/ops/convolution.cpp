@@ -119,6 +119,7 @@ void prepare_backward(Call& c) {  // dy, x, weight, attributes, needs
 
 const OpInfo ops[] = {
     {"conv", "vvollli", 1, prepare<Kernel::conv, false>},
+    {"conv_relu", "vvollli", 1, prepare<Kernel::conv_relu, false>},
     {"conv_backward", "vvvlllin", 3, prepare_backward<Kernel::conv_backward, false>},
     {"conv_transpose", "vvolllli", 1, prepare<Kernel::conv_transpose, true>},
     {"conv_transpose_backward", "vvvllllin", 3, prepare_backward<Kernel::conv_transpose_backward, true>},

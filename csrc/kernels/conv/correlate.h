@@ -18,6 +18,7 @@ struct Correlation {
   int64_t y_length[conv_axes];  // of what is written
   const T* weights;             // packed
   const T* bias;                // of this group, or null
+  bool relu;                    // of the result
   bool beyond_cache;            // the result: its lines are fetched before they are written
 
   // Where a box is read.
@@ -131,6 +132,7 @@ struct Correlation {
         tile.b_step[1] = tile.segments[2] * tile.b_step[2];
         tile.b_step[0] = tile.segments[1] * tile.b_step[1];
         tile.bias = bias && q == chunks.count - 1 ? bias + o : nullptr;
+        tile.relu = relu && q == chunks.count - 1;
         tile.last = static_cast<int>(smaller(lanes, p.out - o - width + lanes));
         rows(tile, read.size, source, source.p, c0 + o, static_cast<int>(v.size()), fetch);
       }
@@ -141,7 +143,7 @@ struct Correlation {
 // All of a pass; `scratch` has the room that conv_room tells.
 template <class T>
 void correlate(Context& context, const ConvShape& s, const ConvPass& p, const ConvWeights<T>& w, Images<const T> x,
-               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, char* scratch) {
+               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, bool relu, char* scratch) {
   const ConvBoxes boxes = conv_boxes(p, sizeof(T));
   if (boxes.all == 0) return;
   const ConvRoom room = conv_room(p, s.taps(), sizeof(T));
@@ -159,6 +161,7 @@ void correlate(Context& context, const ConvShape& s, const ConvPass& p, const Co
                    {y_length[0], y_length[1], y_length[2]},
                    packed,
                    bias,
+                   relu,
                    p.images * y_length[0] * y_length[1] * y_length[2] * y.pixel * int64_t(sizeof(T)) > 1 << 20};
   const EvenSplit panels = conv_panels<T>(p.out);
   const double work = double(boxes.all) * double(boxes.size[0] * boxes.size[1] * boxes.size[2] * boxes.size[3]) *

@@ -59,6 +59,7 @@ struct Depthwise {
   const int64_t* y_length;
   const T* weights;  // [tap][width]
   const T* bias;
+  bool relu;
 
   // N neighboring outputs from q on, with the taps [t.begin, t.end) of their row: W of them, `Stride` pixels from
   // output to output, where W is not 0.
@@ -97,7 +98,10 @@ struct Depthwise {
         }
       }
       const Vec<T> more = bias ? load(bias + c, m) : Vec<T>{};
-      unroll<N>([&](auto i) FASTNN_INLINED { store(bias ? more + sums[i] : sums[i], to + i * to_pixel + c, m); });
+      unroll<N>([&](auto i) FASTNN_INLINED {
+        const Vec<T> sum = bias ? more + sums[i] : sums[i];
+        store(relu ? rectified(sum) : sum, to + i * to_pixel + c, m);
+      });
     });
   }
 
@@ -215,7 +219,7 @@ FASTNN_INLINE void with_taps(const ConvAxis& a, F f) {
 // All groups of a pass; weights: those of the first channel. Scratch: a number for each tap, packed weights.
 template <class T>
 void depthwise(Context& context, const ConvShape& s, const ConvPass& p, const T* weights, Images<const T> x,
-               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, char* scratch) {
+               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, bool relu, char* scratch) {
   const int64_t rows = p.images * p.axis[0].count * p.axis[1].count;
   if (rows == 0 || p.axis[2].count == 0) return;
   int32_t* const place = reinterpret_cast<int32_t*>(scratch);
@@ -223,7 +227,7 @@ void depthwise(Context& context, const ConvShape& s, const ConvPass& p, const T*
   const int64_t width = round_up(s.groups, Vec<T>::lanes);
   tap_places(s, p, place);
   pack_chunk(ConvWeights<T>{weights, s.taps(), s.taps(), s.taps()}, place, 0, s.groups, width, 0, 1, packed);
-  const Depthwise<T> each{p, s.groups, width, x, y, y_length, packed, bias};
+  const Depthwise<T> each{p, s.groups, width, x, y, y_length, packed, bias, relu};
   parallel_for(context, rows, 65536 / (p.axis[2].count * s.groups * larger(1, p.taps())) + 1,
                [&](int64_t lo, int64_t hi) {
                  with_taps(p.axis[2], [&](auto taps, auto stride) { each.template rows<taps, stride>(lo, hi); });

@@ -60,7 +60,7 @@ struct HalfRows {
   }
 };
 
-// C = sums + C + bias: C only if `accumulate`, and bias only where there is one.
+// C = sums + C + bias: C only if `accumulate`, and bias only where there is one; of that the relu if wanted.
 template <class T>
 struct ConvTile {
   int64_t k;  // steps of a segment
@@ -73,6 +73,7 @@ struct ConvTile {
   int64_t c_second, c_row;
   bool accumulate;
   const T* bias;
+  bool relu;
   int last;  // columns in the last vector
   const char* fetch;
   int64_t fetch_step;  // 64, or 0 for nothing
@@ -125,6 +126,9 @@ void run_conv_tile(const ConvTile<T>& t) {
   if (t.bias) {
     each([&](auto i, auto j, T*)
              FASTNN_INLINED { sums[i][j] = load_part<T, V, Tail, j>(t.bias, t.last) + sums[i][j]; });
+  }
+  if (t.relu) {
+    each([&](auto i, auto j, T*) FASTNN_INLINED { sums[i][j] = rectified(sums[i][j]); });
   }
   each([&](auto i, auto j, T* row) FASTNN_INLINED { store_part<T, V, Tail, j>(sums[i][j], row, t.last); });
 }

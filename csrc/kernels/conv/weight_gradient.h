@@ -53,6 +53,7 @@ struct WeightGradient {
     tile.a_row = 1;
     tile.accumulate = !first;
     tile.bias = nullptr;
+    tile.relu = false;
     // The next box, where it lies behind this one.
     const int64_t x_bytes = boxes.staged ? 0 : pixels * x.pixel * int64_t(sizeof(T));
     const int64_t y_bytes = pixels * dy.pixel * int64_t(sizeof(T)),

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "kernels/gemm/gemm.h"
-#include "simd/vec.h"
+#include "kernels/rectify.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -95,16 +95,6 @@ struct Addend {
   const T* p;
   int64_t row;
 };
-
-// relu and its derivative as their own kernels compute them (kernels/activations.h), NaN included.
-template <class V>
-FASTNN_INLINE V rectified(V x) {
-  return select(x < V{}, V{}, x);
-}
-template <class V>
-FASTNN_INLINE V masked(V x, V mask) {
-  return select(mask > V{}, x, V{});
-}
 
 // C tile = epilogue(addends + (start + A B)).
 template <class T>
