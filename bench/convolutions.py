@@ -1,8 +1,8 @@
-"""How fast are convolutions? Layers of ResNet-50 and MobileNet: forward and both gradients, float32, one thread.
+"""How fast are convolutions? Layers of well-known networks: forward and both gradients, float32, one thread.
 
 Each row: the fraction of the processor's peak that fastnn reaches, and how many times as long the NumPy definition and,
 where it is installed, PyTorch take for the same, in channels-last memory and in its default order. Turns are taken in
-one process, and PyTorch's results are compared before anything is timed. fastnn gets channels-last images.
+one process, and all results are compared before anything is timed. fastnn gets channels-last images.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Calls = dict[str, Callable[[], Any]]
 
 
 class Layer(NamedTuple):
-    """A convolution of square images; padding keeps the size but for the stride."""
+    """A convolution of sequences (space 1) or square images; padding keeps the size of images but for the stride."""
 
     channels: int
     out: int
@@ -35,10 +35,29 @@ class Layer(NamedTuple):
     stride: int
     size: int
     groups: int = 1
+    dilation: int = 1
+    space: int = 2
+    transposed: bool = False
 
     def __str__(self) -> str:
         kind = "depthwise" if self.groups > 1 else f"-> {self.out}"
-        return f"{self.channels} {kind}, {self.kernel}x{self.kernel}, stride {self.stride}, {self.size}x{self.size}"
+        by = f"{self.kernel}x{self.kernel}" if self.space == 2 else f"width {self.kernel}"
+        step = f"dilation {self.dilation}" if self.dilation > 1 else f"stride {self.stride}"
+        turned = ", transposed" if self.transposed else ""
+        return f"{self.channels} {kind}, {by}{turned}, {step}, {'x'.join([str(self.size)] * self.space)}"
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """As PyTorch's."""
+        first = (self.channels, self.out) if self.transposed else (self.out, self.channels // self.groups)
+        return *first, *(self.kernel,) * self.space
+
+    @property
+    def how(self) -> dict[str, int]:
+        """Attributes, the same for each axis of space."""
+        padded = self.space == 2 and not self.transposed
+        padding = self.kernel // 2 if padded else 0
+        return {"stride": self.stride, "padding": padding, "dilation": self.dilation, "groups": self.groups}
 
 
 RESNET_50 = [
@@ -55,32 +74,67 @@ DEPTHWISE = [
     *(Layer(128, 128, 3, 2, 56, 128), Layer(256, 256, 3, 1, 28, 256), Layer(256, 256, 3, 2, 28, 256)),
     *(Layer(512, 512, 3, 1, 14, 512), Layer(512, 512, 3, 2, 14, 512), Layer(1024, 1024, 3, 1, 7, 1024)),
 ]
-NETWORKS = {"resnet50": (RESNET_50, 16), "depthwise": (DEPTHWISE, 8)}  # layers, and images in a batch
+POINTWISE = [
+    *(Layer(32, 64, 1, 1, 112), Layer(64, 128, 1, 1, 56), Layer(128, 128, 1, 1, 56), Layer(128, 256, 1, 1, 28)),
+    *(Layer(256, 256, 1, 1, 28), Layer(256, 512, 1, 1, 14), Layer(512, 512, 1, 1, 14), Layer(512, 1024, 1, 1, 7)),
+    Layer(1024, 1024, 1, 1, 7),
+]
+VGG_19 = [
+    *(Layer(3, 64, 3, 1, 224), Layer(64, 64, 3, 1, 224), Layer(64, 128, 3, 1, 112), Layer(128, 128, 3, 1, 112)),
+    *(Layer(128, 256, 3, 1, 56), Layer(256, 256, 3, 1, 56), Layer(256, 512, 3, 1, 28), Layer(512, 512, 3, 1, 28)),
+    Layer(512, 512, 3, 1, 14),
+]
+U_NET = [
+    *(Layer(1, 64, 3, 1, 256), Layer(64, 64, 3, 1, 256), Layer(64, 128, 3, 1, 128), Layer(128, 128, 3, 1, 128)),
+    *(Layer(128, 256, 3, 1, 64), Layer(256, 256, 3, 1, 64), Layer(256, 512, 3, 1, 32), Layer(512, 512, 3, 1, 32)),
+    *(Layer(512, 1024, 3, 1, 16), Layer(1024, 1024, 3, 1, 16)),
+    *(Layer(2 * n, n, 2, 2, 8192 // n, transposed=True) for n in (512, 256, 128, 64)),
+    *(Layer(2 * n, n, 3, 1, 16384 // n) for n in (512, 256, 128, 64)),
+    Layer(64, 2, 1, 1, 256),
+]
+FIRST = [  # of LeNet, U-Net, ResNet-8, a small network for CIFAR, MobileNet, VGG, ResNet-50, AlexNet
+    *(Layer(1, 32, 3, 1, 28), Layer(1, 64, 3, 1, 256), Layer(3, 16, 3, 1, 32), Layer(3, 32, 3, 1, 32)),
+    *(Layer(3, 32, 3, 2, 224), Layer(3, 64, 3, 1, 224), Layer(3, 64, 7, 2, 224), Layer(3, 64, 11, 4, 224)),
+]
+WAVENET = [
+    Layer(1, 64, 2, 1, 16000, space=1),
+    *(Layer(64, 128, 2, 1, 16000, dilation=d, space=1) for d in (1, 2, 8, 64, 512)),
+    *(Layer(64, n, 1, 1, 16000, space=1) for n in (64, 256)),
+    Layer(256, 256, 1, 1, 16000, space=1),
+]
+NETWORKS = {  # layers, and images in a batch
+    "resnet50": (RESNET_50, 16),
+    "depthwise": (DEPTHWISE, 8),
+    "pointwise": (POINTWISE, 8),
+    "vgg19": (VGG_19, 4),
+    "unet": (U_NET, 1),
+    "first": (FIRST, 16),
+    "wavenet": (WAVENET, 2),
+}
 
 
 def images(shape: tuple[int, ...], seed: int) -> Array:
-    """Random images (N, C, H, W) in channels-last memory."""
-    n, c, h, w = shape
-    return np.random.default_rng(seed).standard_normal((n, h, w, c)).astype(np.float32).transpose(0, 3, 1, 2)
+    """Random images (N, C, *space) in channels-last memory."""
+    n, c, *space = shape
+    return np.moveaxis(np.random.default_rng(seed).standard_normal((n, *space, c), dtype=np.float32), -1, 1)
 
 
 def passes(layer: Layer, batch: int, baseline: bool) -> Iterator[tuple[str, float, Calls]]:
     """For each pass: its name, its operations, and who can do it."""
-    x = images((batch, layer.channels, layer.size, layer.size), 0)
-    shape = (layer.out, layer.channels // layer.groups, layer.kernel, layer.kernel)
+    x = images((batch, layer.channels, *(layer.size,) * layer.space), 0)
+    shape = layer.weight_shape
     w = np.random.default_rng(1).standard_normal(shape).astype(np.float32) / np.float32(np.prod(shape[1:]) ** 0.5)
-    how: dict[str, Any] = {"stride": layer.stride, "padding": layer.kernel // 2, "groups": layer.groups}
-    leaf = fastnn.tensor(x, requires_grad=True)
-    y = ops.conv(leaf, fastnn.tensor(w, requires_grad=True), None, **how)
+    conv: Any = ops.conv_transpose if layer.transposed else ops.conv
+    y = conv(fastnn.tensor(x, requires_grad=True), fastnn.tensor(w, requires_grad=True), None, **layer.how)
     saved, dy = y.node.saved, images(y.shape, 2)
-    columns = {"fastnn": ops.conv.op.backward_kernels[2]}
+    columns = {"fastnn": conv.op.backward_kernels[2]}
     if baseline:
-        columns["NumPy"] = ops.conv.op.backward_kernels[0]
-    flops = 2.0 * y.array.size * np.prod(shape[1:])
-    torch = torch_calls(x, w, dy, how) if importlib.util.find_spec("torch") else {}
-    forward: Calls = {"fastnn": lambda: ops.conv(x, w, None, **how)}
+        columns["NumPy"] = conv.op.backward_kernels[0]
+    flops = 2.0 * np.prod(shape[1:]) * (x if layer.transposed else y.array).size
+    torch = torch_calls(layer, x, w, dy) if importlib.util.find_spec("torch") else {}
+    forward: Calls = {"fastnn": lambda: conv(x, w, None, **layer.how)}
     if baseline:
-        forward["NumPy"] = lambda: ops.conv.op.forward_kernels[0](x, w, None, *saved[2:])
+        forward["NumPy"] = lambda: conv.op.forward_kernels[0](x, w, None, *saved[2:])
     yield "forward", flops, forward | torch.get("forward", {})
     for i, name in enumerate(("data gradient", "weight gradient")):
         calls: Calls = {
@@ -89,19 +143,22 @@ def passes(layer: Layer, batch: int, baseline: bool) -> Iterator[tuple[str, floa
         yield name, flops, calls | torch.get(name, {})
 
 
-def torch_calls(x: Array, w: Array, dy: Array, how: dict[str, Any]) -> dict[str, Calls]:
-    """PyTorch's passes in both memory formats."""
+def torch_calls(layer: Layer, x: Array, w: Array, dy: Array) -> dict[str, Calls]:
+    """PyTorch's passes in both memory formats; sequences are images of one row, as it treats them itself."""
     import torch
 
     torch.set_num_threads(1)
     names = ("forward", "data gradient", "weight gradient")
     found: dict[str, Calls] = {name: {} for name in names}
-    stride, padding = [how["stride"]] * 2, [how["padding"]] * 2
+    rows = 2 - layer.space
+    how = {name: [1] * rows + [n] * layer.space for name, n in layer.how.items() if name != "groups"}
+    how["padding"][:rows] = [0] * rows
     for column, order in (("PyTorch", torch.channels_last), ("contiguous", torch.contiguous_format)):
-        a, b, d = (torch.from_numpy(np.ascontiguousarray(v)).contiguous(memory_format=order) for v in (x, w, dy))
-        forward = (a, b, None, stride, padding, [1, 1], how["groups"])
-        backward = (d, a, b, None, stride, padding, [1, 1], False, [0, 0], how["groups"])
-        found["forward"][column] = lambda f=forward: torch.conv2d(*f)
+        tensors = [torch.from_numpy(v.reshape(*v.shape[:2], *[1] * rows, *v.shape[2:])) for v in (x, w, dy)]
+        a, b, d = (t.contiguous(memory_format=order) for t in tensors)
+        attributes = (how["stride"], how["padding"], how["dilation"], layer.transposed, [0, 0], layer.groups)
+        forward, backward = (a, b, None, *attributes), (d, a, b, None, *attributes)
+        found["forward"][column] = lambda f=forward: torch.convolution(*f)
         for i, name in enumerate(names[1:]):
             mask = [i == 0, i == 1, False]
             found[name][column] = lambda b=backward, m=mask, i=i: torch.ops.aten.convolution_backward(*b, m)[i]
@@ -116,7 +173,7 @@ def check(calls: Calls) -> None:
     }
     ours = np.asarray(results["fastnn"])
     for who, theirs in results.items():
-        error = float(np.abs(np.asarray(theirs) - ours).max() / np.abs(ours).max())
+        error = float(np.abs(np.reshape(np.asarray(theirs), ours.shape) - ours).max() / np.abs(ours).max())
         if not error < 1e-4:
             raise ArithmeticError(f"{who} differs from fastnn by {error:.2g} of the largest value")
 
@@ -125,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; the last lines are geometric means."""
     parser = argparse.ArgumentParser("convolutions", description=__doc__)
     parser.add_argument("--network", choices=NETWORKS, nargs="+", default=list(NETWORKS))
-    parser.add_argument("--batch", type=int, metavar="N", help="images (default: 16 for ResNet-50, 8 for MobileNet)")
+    parser.add_argument("--batch", type=int, metavar="N", help="images; each network has its own default")
     parser.add_argument("--seconds", type=float, default=0.2, metavar="S", help="for each measurement (default: 0.2)")
     parser.add_argument("--no-numpy", action="store_true", help="leave the NumPy definition out, which takes longest")
     args = parser.parse_args(argv)
@@ -146,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for who, theirs in times.items():
                     ratios.setdefault((name, who), []).append(theirs / ours)
                 beside = "  ".join(f"{who} {t / ours:5.2f}x" for who, t in times.items())
-                print(f"{layer!s:44} {name:15} {ours * 1e3:8.2f} ms {flops / ours / peak:5.2f}  {beside}", flush=True)
+                print(f"{layer!s:46} {name:15} {ours * 1e3:8.2f} ms {flops / ours / peak:5.2f}  {beside}", flush=True)
         for (name, who), values in ratios.items():
             mean = statistics.geometric_mean(values)
             print(f"{network}, {name}: {who} takes {mean:.2f} times as long, at least {min(values):.2f}")

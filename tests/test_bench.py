@@ -15,6 +15,7 @@ import pytest
 
 import baseline
 import cases
+import convolutions
 import fastnn
 import ops_vs_numpy
 import peers
@@ -173,6 +174,27 @@ def test_every_op_has_work(op: Any, dtype: Any) -> None:
                 work.check(work.own())
                 assert work.dtype == dtype
                 assert work.moved > 0
+
+
+@pytest.mark.skipif("cpp" not in fastnn.backends(), reason="times the compiled backend")
+def test_convolutions_are_the_same_everywhere() -> None:
+    """Of each kind of layer a small one: whole passes on cpp, in NumPy and, where it is installed, in PyTorch."""
+    every = [layer for layers, _ in convolutions.NETWORKS.values() for layer in layers]
+    kinds = {(a.kernel, a.stride, a.groups > 1, a.dilation, a.space, a.transposed, a.channels > 3): a for a in every}
+    for layer in kinds.values():
+        small = layer._replace(
+            channels=min(layer.channels, 8),
+            out=min(layer.out, 8),
+            size=16 * layer.dilation,
+            groups=min(layer.groups, 8),
+        )
+        for name, flops, calls in convolutions.passes(small, 2, True):
+            assert flops > 0
+            assert {"fastnn", "NumPy"} <= set(calls)
+            convolutions.check(calls)
+            if name == "forward":
+                with pytest.raises(ArithmeticError, match="wrong differs"):
+                    convolutions.check({**calls, "wrong": lambda y=calls["NumPy"]: 1.01 * y()})
 
 
 def test_cases_have_names_of_their_own() -> None:
