@@ -46,6 +46,7 @@ from ._threadpool import register_threadpoolctl
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .capture import compile
 from .io import load, save
+from .nn.fusing import fuse
 from .nn.summary import summary
 from .random import get_rng_state, manual_seed, set_rng_state
 from .train import Trainer
@@ -72,6 +73,7 @@ __all__ = [
     "from_numpy",
     "full",
     "full_like",
+    "fuse",
     "get_default_dtype",
     "get_num_threads",
     "get_rng_state",
