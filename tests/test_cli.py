@@ -12,12 +12,13 @@ import sys
 import time
 from pathlib import Path
 
+import matplotlib.colors
 import numpy as np
 import pytest
 
 import fastnn
 from fastnn import cli
-from fastnn.train import recipes
+from fastnn.train import _pictures, recipes
 
 RESULT = re.compile(
     r"test accuracy (\d+\.\d\d) % \((\d+) of 360\), (\d+\.\d) s, backend (\w+), ISA (-|baseline|avx2|avx512|neon), "
@@ -235,6 +236,12 @@ def test_mnist_without_its_training_images(tmp_path: Path) -> None:
         (("train", "digits", "--output", "."), 1, ". is no regular file"),
         (("train", "mnist", "--data", "none"), 1, "no file train-images-idx3-ubyte"),
         (("predict", "none.safetensors"), 1, "there is no file none.safetensors"),
+        (("predict", "foreign", "--plot", "none/such.png"), 1, "there is no folder for none/such.png"),
+        (
+            ("predict", "foreign", "--plot", "a.png", "--count", "401"),
+            1,
+            "--plot shows 400 samples at most; got --count",
+        ),
         (("predict", "foreign"), 1, "not saved by 'fastnn train': its metadata lacks model, scaler, dataset, seed"),
         (("predict", "damaged"), 1, "damaged"),
         (("bench", "--root", "none"), 1, "benchmarks come with fastnn's source code"),
@@ -270,9 +277,56 @@ def test_a_plot_without_matplotlib(
     assert "pip install 'fastnn[plot]'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--plot", "--plot-filters"])
+def test_pictures_of_predictions_without_matplotlib(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert cli.main(["predict", "no-such-file", option, "picture.png"]) == 1
+    assert "pip install 'fastnn[plot]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", recipes.MODELS)
+def test_pictures_of_predictions(
+    model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = recipes.Recipe.of("digits", model=model, epochs=1, **({} if model == "mlp" else {"width": 4}))
+    recipes.train(recipe, "net", None, None, quiet=True)
+    drawn = {}
+    for name in ("draw_predictions", "draw_filters"):
+        real = getattr(_pictures, name)
+        monkeypatch.setattr(recipes, name, lambda *args, name=name, real=real: drawn.update({name: real(*args)}))
+    capsys.readouterr()
+    assert cli.main(["predict", "net", "--count", "25", "--plot", "a.png", "--plot-filters", "b.png"]) == 0
+    *_, result, saved = capsys.readouterr().out.splitlines()
+    assert saved == "saved a.png and b.png"
+    for name in ("a.png", "b.png"):
+        assert Path(name).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    titles = [axes.get_title() for axes in drawn["draw_predictions"].axes if axes.get_title()]
+    assert len(titles) == 25
+    assert sum("is" not in t for t in titles) == int(result.split()[0])
+    shown = [axes.images[0].get_array() for axes in drawn["draw_filters"].axes if axes.images]
+    assert len(shown) == (128 if model == "mlp" else 4)
+    weight = fastnn.load("net")["layers.0.weight"]
+    np.testing.assert_array_equal(np.stack(shown), weight.reshape(len(weight), *shown[0].shape))
+
+
+def test_wrong_ones_are_marked(tmp_path: Path) -> None:
+    scores = np.eye(3)[[0, 1, 1]] * 0.5
+    figure = _pictures.draw_predictions(str(tmp_path / "a.png"), "", np.zeros((3, 2, 2)), np.array([0, 1, 2]), scores)
+    assert [axes.get_title() for axes in figure.axes] == ["0", "1", "1, is 2"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["50%"] * 3
+    frames = [matplotlib.colors.to_hex(axes.spines["left"].get_edgecolor()) for axes in figure.axes]
+    assert frames[2] == _pictures.WRONG
+    assert _pictures.WRONG not in frames[:2]
+
+
 def test_help_names_everything() -> None:
     for command in ([], ["train"], ["predict"], ["info"], ["bench"]):
         assert run(*command, "--help").returncode == 0
+    text = run("predict", "--help").stdout
+    assert all(f"--{option} " in text for option in ("count", "backend", "data", "plot", "plot-filters"))
     text = run("train", "--help").stdout
     for option in [
         "model",

@@ -117,6 +117,16 @@ def arguments() -> argparse.ArgumentParser:
     sub.add_argument("--count", type=whole, default=10, metavar="N", help="how many samples (default: 10)")
     sub.add_argument("--backend", choices=_env.BACKEND_CHOICES, help="default: FASTNN_BACKEND, or the fastest")
     sub.add_argument("--data", metavar="FOLDER", help="where the files of mnist are")
+    sub.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="write the samples with what is predicted, wrong ones in red, as a picture (.png)",
+    )
+    sub.add_argument(
+        "--plot-filters",
+        metavar="FILE",
+        help="write what the first layer weighs, the filters of a convolution, as a picture (.png)",
+    )
 
     sub = commands.add_parser("info", help="show versions, backends and settings", description=info.__doc__)
     sub.set_defaults(run=info)
@@ -155,7 +165,7 @@ def predict(args: argparse.Namespace) -> int:
     """Show what a network that 'fastnn train' saved makes of samples that it was not trained on."""
     if args.backend:
         _dispatch.set_backend(args.backend)
-    return recipes.predict(args.file, args.count, args.data)
+    return recipes.predict(args.file, args.count, args.data, args.plot, args.plot_filters)
 
 
 def info(args: argparse.Namespace) -> int:

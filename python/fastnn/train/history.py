@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ._pictures import new_figure
+
 
 class History(dict[str, list[float]]):
     """Lists of values by name, one for each epoch: ``loss``, metrics, the same with ``val_``, ``lr``, ``seconds``.
@@ -58,14 +60,10 @@ class History(dict[str, list[float]]):
         ValueError
             If there is no epoch to draw.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise ImportError(f"plot needs matplotlib ({error}); pip install 'fastnn[plot]'") from None
         names = [n for n in self if not n.startswith("val_") and n not in ("lr", "seconds")]
         if not self.epochs or not names:
             raise ValueError("plot: there is no epoch to draw")
-        figure = Figure(figsize=(4.8 * len(names), 3.6), layout="constrained")
+        figure = new_figure(4.8 * len(names), 3.6)
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
             for key, label in ((name, "training"), (f"val_{name}", "validation")):
                 if key in self:

@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ..data import StandardScaler, train_test_split
 from ..io import load, load_metadata, save
 from ..models._images import ImageClassifier
 from ..random import manual_seed
+from ._pictures import MOST, draw_filters, draw_predictions
 from .callbacks import Callback, LearningRateScheduler
 from .trainer import Trainer
 
@@ -164,13 +166,7 @@ class Table(Callback):
 def train(recipe: Recipe, output: str, plot: str | None, folder: str | None, quiet: bool) -> int:
     """Train, test, save; returns the exit code."""
     began = time.perf_counter()
-    for path in filter(None, (output, plot)):
-        if not Path(path).resolve().parent.is_dir():
-            raise FileNotFoundError(f"there is no folder for {path}")
-        if Path(path).exists() and not Path(path).is_file():
-            raise ValueError(f"{path} is no regular file")
-    if plot and importlib.util.find_spec("matplotlib") is None:
-        raise ImportError("--plot needs matplotlib; pip install 'fastnn[plot]'")
+    require_files(output, pictures=[plot])
     manual_seed(recipe.seed)
     (x, y), (x_val, y_val), (x_test, y_test) = recipe.parts(folder)
     trainer, schedule = recipe.trainer(x.shape[1], int(y.max()) + 1, recipe.epochs * -(-len(x) // recipe.batch_size))
@@ -207,6 +203,17 @@ def train(recipe: Recipe, output: str, plot: str | None, folder: str | None, qui
     return 0
 
 
+def require_files(*paths: str, pictures: Sequence[str | None]) -> None:
+    """Refuse, before any work is done, what could not be written."""
+    for path in filter(None, (*paths, *pictures)):
+        if not Path(path).resolve().parent.is_dir():
+            raise FileNotFoundError(f"there is no folder for {path}")
+        if Path(path).exists() and not Path(path).is_file():
+            raise ValueError(f"{path} is no regular file")
+    if any(pictures) and importlib.util.find_spec("matplotlib") is None:
+        raise ImportError("pictures need matplotlib; pip install 'fastnn[plot]'")
+
+
 def announce(recipe: Recipe, trainer: Trainer, training: int, validation: int, test: int) -> None:
     """Say what is about to happen."""
     parameters = sum(p.numel() for p in trainer.model.parameters())
@@ -238,8 +245,11 @@ def keep(recipe: Recipe, model: Any, scaler: StandardScaler, output: str) -> Non
     )
 
 
-def predict(path: str, count: int, folder: str | None) -> int:
-    """Show predictions of a saved network for samples of its test part; returns the exit code."""
+def predict(path: str, count: int, folder: str | None, plot: str | None = None, filters: str | None = None) -> int:
+    """Show predictions of a saved network for samples of its test part, in pictures too; returns the exit code."""
+    require_files(pictures=[plot, filters])
+    if plot and count > MOST:
+        raise ValueError(f"--plot shows {MOST} samples at most; got --count {count}")
     if not Path(path).exists():
         raise FileNotFoundError(f"there is no file {path}; 'fastnn train digits' makes digits-mlp.safetensors")
     text = load_metadata(path)
@@ -261,5 +271,20 @@ def predict(path: str, count: int, folder: str | None) -> int:
     for i, (digit, row) in enumerate(zip(y, scores, strict=True)):
         best = int(row.argmax())
         print(f"{i:6}  {digit:5}  {best:9}  {row[best]:10.2%}{'' if best == digit else '  wrong'}")
-    print(f"{int((scores.argmax(1) == y).sum())} of {len(y)} right")
+    result = f"{int((scores.argmax(1) == y).sum())} of {len(y)} right"
+    print(result)
+    if plot:
+        images = x_test[:count].reshape(-1, *(side(x_test.shape[1]),) * 2)
+        draw_predictions(plot, f"{title(model)}, {recipe.dataset}: {result}", images, y, scores)
+    if filters:
+        draw_filters(filters, f"{title(model)}: weights of the first layer", first_weights(model))
+    if plot or filters:
+        print(f"saved {' and '.join(name for name in (plot, filters) if name)}")
     return 0
+
+
+def first_weights(model: Any) -> Array:
+    """What each output of the first layer weighs in an image, (outputs, height, width)."""
+    first = next(m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear)))
+    w: Array = first.weight.detach().numpy()
+    return w[:, 0] if w.ndim == 4 else w.reshape(-1, *(side(w.shape[1]),) * 2)
