@@ -1,9 +1,10 @@
 // Pooling of images in channels-last memory: vectors run over the channels. dim = {samples, channels}; the axes of
-// space are three, see windows.h.
+// space are three, see windows.h. Images in C order come through planes.h, dim[4] planes at a time.
 //
 // The gradient of a maximum looks for the winner again, so that nothing but x is kept: two sweeps over a window that is
 // in cache cost less than an array of positions.
 #include "kernels/fold.h"
+#include "kernels/planes.h"
 #include "kernels/rectify.h"
 #include "kernels/strips.h"
 #include "kernels/table.h"
@@ -141,6 +142,7 @@ FASTNN_INLINE void quads_of(const Pool& p, int64_t line, const T* x, T* dx, F f)
 
 template <class T>
 int64_t max_run(const Call& c, Context& context) noexcept {
+  if (c.dim[4]) return through_planes<T>(c, context, max_run<T>);
   const Pool p(c);
   const T* const x = c.in(0).as<T>();
   T* const y = c.out(0).as<T>();
@@ -210,6 +212,7 @@ FASTNN_INLINE T mean_factor(const Call& c, const Pool& p, int64_t number, const 
 // Sums of lines of neighbors, then of those: a mean over a whole image is a sum of short sums.
 template <class T>
 int64_t avg_run(const Call& c, Context& context) noexcept {
+  if (c.dim[4]) return through_planes<T>(c, context, avg_run<T>);
   const Pool p(c);
   const T* const x = c.in(0).as<T>();
   T* const y = c.out(0).as<T>();
@@ -279,6 +282,7 @@ FASTNN_INLINE void put(Vec<T> v, T* to, int m) {
 // that is not greater than 0.
 template <class T, bool relu>
 int64_t max_backward_run(const Call& c, Context& context) noexcept {
+  if (c.dim[4]) return through_planes<T>(c, context, max_backward_run<T, relu>);
   const Pool p(c);
   const T *const dy = c.in(0).as<T>(), *const x = c.in(1).as<T>();
   T* const dx = c.out(0).as<T>();
@@ -325,6 +329,7 @@ int64_t max_backward_run(const Call& c, Context& context) noexcept {
 // Argument dy.
 template <class T>
 int64_t avg_backward_run(const Call& c, Context& context) noexcept {
+  if (c.dim[4]) return through_planes<T>(c, context, avg_backward_run<T>);
   const Pool p(c);
   const T* const dy = c.in(0).as<T>();
   T* const dx = c.out(0).as<T>();
