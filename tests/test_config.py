@@ -21,11 +21,13 @@ needs_core = pytest.mark.skipif(cpp.core is None, reason="no compiled core here"
 
 @pytest.fixture(autouse=True)
 def restored() -> Any:
-    """Threads and instruction set as they were."""
+    """Threads, instruction set and the way of convolutions as they were."""
     threads = cpp.core.get_num_threads() if cpp.core is not None else 1
     blas, isa = _blas.get_threads(), cpp.core.isa() if cpp.core is not None else ""
+    winograd = fastnn.get_winograd()
     yield
     if cpp.core is not None:
+        cpp.core.set_winograd(winograd)
         cpp.core.set_num_threads(threads)
         cpp.core.set_isa(isa)
     if blas is not None:
@@ -122,6 +124,19 @@ def test_isa() -> None:
         fastnn.set_isa(other.pop())
 
 
+@needs_core
+def test_winograd() -> None:
+    assert fastnn.get_winograd()
+    for on in (False, np.True_):
+        epoch = int(state.epoch)
+        fastnn.set_winograd(on)
+        assert fastnn.get_winograd() is bool(on)
+        assert int(state.epoch) != epoch
+        assert f"Winograd  {'on' if on else 'off'}, " in shown()
+    with pytest.raises(TypeError, match="set_winograd: on wants True or False; got 1"):
+        fastnn.set_winograd(1)  # type: ignore[arg-type]
+
+
 def test_without_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
     with fastnn.use_backend("numpy"), monkeypatch.context() as patch:
         patch.setattr(cpp, "core", None)
@@ -130,6 +145,8 @@ def test_without_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(RuntimeError, match="no compiler"):
             fastnn.set_isa("auto")
         fastnn.set_num_threads(1)
+        fastnn.set_winograd(True)
+        assert not fastnn.get_winograd()
         text = shown()
         assert "cpp cannot run: no compiler" in text
         assert "none without the compiled core" in text

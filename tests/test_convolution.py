@@ -36,6 +36,8 @@ SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "depthwise": ((2, 70, 12, 13), (70, 1, 3, 3), {"groups": 70, "padding": 1}),
     "depthwise strided": ((2, 37, 13, 12), (37, 1, 5, 3), {"groups": 37, "padding": (2, 1), "stride": 2}),
     "more steps than taps": ((2, 5, 11, 11), (6, 5, 2, 1), {"stride": 3}),
+    "transformed weights pass by": ((1, 360, 7, 6), (350, 360, 3, 3), {"padding": 1}),
+    "blocks of tiles": ((1, 16, 90, 87), (20, 16, 3, 3), {"padding": 2}),
     "uneven padding": ((2, 5, 8, 8), (6, 5, 3, 2), {"padding": ((3, 0), (0, 2)), "stride": (1, 2)}),
 }
 
@@ -128,9 +130,21 @@ def test_bits_do_not_depend_on_threads_batch_layout_or_level(name: str, dtype: A
     assert len({tuple(w) for w in found.values()}) <= 1
 
 
+@pytest.fixture(params=[True, False], ids=["winograd", "direct"])
+def winograd(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Both ways of 3x3 convolutions."""
+    before = fastnn.get_winograd()
+    fastnn.set_winograd(request.param)
+    yield request.param
+    fastnn.set_winograd(before)
+
+
 @pytest.mark.parametrize(("groups", "channels"), [(1, 5), (1, 300), (40, 40)], ids=["few", "many", "depthwise"])
-def test_translation(groups: int, channels: int, target: str, dtype: Any) -> None:
-    """Where x moves, y moves with it, bit for bit inside the border; BLAS may sum in another order there."""
+def test_translation(groups: int, channels: int, winograd: bool, target: str, dtype: Any) -> None:
+    """Where x moves, y moves with it inside the border: bit for bit where each result is one chain of sums.
+
+    BLAS may sum in another order there, and Winograd's tiles stay where they are.
+    """
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1, channels, 40, 37)).astype(dtype)
     w = rng.standard_normal((40, channels // groups, 3, 3)).astype(dtype)
@@ -139,7 +153,7 @@ def test_translation(groups: int, channels: int, target: str, dtype: Any) -> Non
         moved = ops.conv(np.roll(x, (down, right), (2, 3)), w, padding=1, groups=groups)
         got = moved[..., down + 1 : -1, right + 1 : -1]
         want = y[..., 1 : y.shape[2] - down - 1, 1 : y.shape[3] - right - 1]
-        if target.startswith("cpp"):
+        if target.startswith("cpp") and not (winograd and channels == 300 and dtype == np.float32):
             assert got.tobytes() == want.tobytes()
         near(got, want, channels * 9, dtype)
 

@@ -41,6 +41,8 @@ PYBIND11_MODULE(_fastnn_core, m) {
     for (const Isa isa : usable_isas()) names.emplace_back(name(isa));
     return names;
   });
+  m.def("set_winograd", &use_winograd);
+  m.def("get_winograd", &uses_winograd);
   m.def("set_num_threads", &set_num_threads);
   m.def("get_num_threads", &get_num_threads);
   m.def("default_threads", &default_threads);

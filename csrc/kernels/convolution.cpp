@@ -3,6 +3,8 @@
 #include "kernels/conv/correlate.h"
 #include "kernels/conv/depthwise.h"
 #include "kernels/conv/weight_gradient.h"
+#include "kernels/conv/winograd.h"
+#include "kernels/conv/winograd_gradient.h"
 #include "kernels/row_sums.h"
 #include "kernels/table.h"
 
@@ -29,6 +31,8 @@ void forward(Context& context, const ConvShape& s, Images<const T> x, const T* w
   const ConvPass p = forward_pass(s);
   if (s.depthwise()) return depthwise(context, s, p, w, x, y, s.y, bias, relu, scratch);
   const int64_t taps = s.taps();
+  if constexpr (std::is_same_v<T, float>)
+    if (s.winograd) return winograd(context, p, {w, s.in * taps, taps, taps}, x, y, bias, scratch);
   for (int64_t g = 0; g < s.groups; g++) {
     const ConvWeights<T> own{w + g * s.out * s.in * taps, s.in * taps, taps, taps};
     correlate(context, s, p, own, x.channels(g * s.in), y.channels(g * s.out), s.y, bias ? bias + g * s.out : nullptr,
@@ -41,6 +45,8 @@ template <class T>
 void data_gradient(Context& context, const ConvShape& s, Images<const T> dy, const T* w, const T* bias, Images<T> dx,
                    char* scratch) {
   const int64_t taps = s.taps();
+  if constexpr (std::is_same_v<T, float>)
+    if (s.winograd) return winograd(context, gradient_pass(s, 0), {w, taps, s.in * taps, taps}, dy, dx, bias, scratch);
   for (int64_t phase = 0; phase < gradient_phases(s); phase++) {
     const ConvPass p = gradient_pass(s, phase);
     if (s.depthwise()) {
@@ -60,6 +66,8 @@ void weights_gradient(Context& context, const ConvShape& s, Images<const T> x, I
                       char* scratch) {
   const ConvPass p = forward_pass(s);
   if (s.depthwise()) return depthwise_weight_gradient(context, s, p, x, dy, dw, scratch);
+  if constexpr (std::is_same_v<T, float>)
+    if (s.winograd) return winograd_gradient(context, p, x, dy, dw, scratch);
   for (int64_t g = 0; g < s.groups; g++)
     weight_gradient(context, p, x.channels(g * s.in), dy.channels(g * s.out), dw + g * s.out * s.in * s.taps(),
                     scratch);
@@ -69,7 +77,9 @@ void weights_gradient(Context& context, const ConvShape& s, Images<const T> x, I
 template <bool transposed>
 FASTNN_INLINE ConvShape shape_of(const Call& c, const View& x, const View& w, const View& y) {
   const int at = transposed ? 3 : 2;
-  return conv_shape(x, w, y, c.attr[0].ints, c.attr[1].ints, c.attr[at].ints, c.attr[at + 1].i);
+  ConvShape s = conv_shape(x, w, y, c.attr[0].ints, c.attr[1].ints, c.attr[at].ints, c.attr[at + 1].i);
+  s.winograd = c.dim[0] != 0;
+  return s;
 }
 
 // x, weight, bias

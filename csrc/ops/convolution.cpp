@@ -1,12 +1,15 @@
 // Prepare for convolutions: sizes of results, which are channels-last, and scratch.
 #include <algorithm>
+#include <atomic>
 
 #include "kernels/blocks.h"
-#include "kernels/conv/shape.h"
+#include "kernels/conv/winograd_shape.h"
 #include "ops/layout.h"
 
 namespace fastnn {
 namespace {
+
+std::atomic<bool> winograd{true};
 
 struct Attributes {
   const Ints &stride, &padding, &dilation;
@@ -47,17 +50,21 @@ void sizes(const Attributes& a, const View& x, const View& w, View& y) {
 }
 
 ConvShape shape_of(const Attributes& a, const View& x, const View& w, const View& y) {
-  return a.more ? conv_shape(y, w, x, a.stride, a.padding, a.dilation, a.groups)
-                : conv_shape(x, w, y, a.stride, a.padding, a.dilation, a.groups);
+  ConvShape s = a.more ? conv_shape(y, w, x, a.stride, a.padding, a.dilation, a.groups)
+                       : conv_shape(x, w, y, a.stride, a.padding, a.dilation, a.groups);
+  s.winograd = x.dtype == DType::f32 && uses_winograd() && winograd_pays(s);
+  return s;
 }
 
 // Room for the passes that a call takes; they run one after the other.
 size_t forward_room(const ConvShape& s, int64_t itemsize) {
   if (s.depthwise()) return conv_align(s.taps() * 4) + conv_align(depthwise_sums(s, itemsize) * itemsize);
+  if (s.winograd) return winograd_room(forward_pass(s)).all();
   return conv_room(forward_pass(s), s.taps(), itemsize).all();
 }
 size_t data_room(const ConvShape& s, int64_t itemsize) {
   if (s.depthwise()) return forward_room(s, itemsize);
+  if (s.winograd) return winograd_room(gradient_pass(s, 0)).all();
   size_t most = 0;
   for (int64_t phase = 0; phase < gradient_phases(s); phase++)
     most = std::max(most, conv_room(gradient_pass(s, phase), s.taps(), itemsize).all());
@@ -65,6 +72,7 @@ size_t data_room(const ConvShape& s, int64_t itemsize) {
 }
 size_t weights_room(const ConvShape& s, int64_t itemsize) {
   if (s.depthwise()) return size_t(depthwise_splits * depthwise_sums(s, itemsize) * itemsize);
+  if (s.winograd) return winograd_gradient_room(forward_pass(s)).all();
   return conv_weight_room(forward_pass(s), itemsize).all();
 }
 
@@ -87,6 +95,7 @@ void prepare(Call& c) {  // x, weight, bias, attributes
     densify(c, 2);
   }
   const ConvShape s = shape_of(a, x, c.in(1), y);
+  c.dim[0] = s.winograd;
   c.scratch = copy_room(x) + (transposed ? data_room(s, x.itemsize()) : forward_room(s, x.itemsize()));
   c.cost = 0.02 * products(s) + 0.3 * double(y.size());
   c.run = y.size() ? kernel(K, t) : nullptr;
@@ -107,6 +116,7 @@ void prepare_backward(Call& c) {  // dy, x, weight, attributes, needs
   like(c.out(1), c.in(2));
   shaped(c.out(2), t, 1, &y.shape[1]);
   const ConvShape s = shape_of(a, x, c.in(2), y);
+  c.dim[0] = s.winograd;
   const int64_t size = x.itemsize();
   size_t room = 0;
   if (c.wants(0)) room = transposed ? forward_room(s, size) : data_room(s, size);
@@ -126,6 +136,9 @@ const OpInfo ops[] = {
 };
 
 }  // namespace
+
+bool uses_winograd() { return winograd.load(std::memory_order_relaxed); }
+void use_winograd(bool on) { winograd.store(on, std::memory_order_relaxed); }
 
 extern const Family convolution_family = {ops, sizeof ops / sizeof *ops};
 

@@ -26,6 +26,11 @@ const Table& kernel_table();  // of the active instruction-set level
 std::vector<Isa> usable_isas();
 bool use_isa(Isa isa);
 
+// Whether convolutions take Winograd's way where it pays (kernels/conv/winograd_shape.h); true at first. A change takes
+// effect from the next call that is prepared.
+bool uses_winograd();
+void use_winograd(bool on);
+
 inline void require(bool ok, const char* why) {
   if (!ok) throw Refused{why};
 }

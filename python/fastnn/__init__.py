@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from . import autograd, data, datasets, io, losses, models, nn, ops, optim, train
-from ._config import get_num_threads, isa, isas, set_isa, set_num_threads, show_config
+from ._config import (
+    get_num_threads,
+    get_winograd,
+    isa,
+    isas,
+    set_isa,
+    set_num_threads,
+    set_winograd,
+    show_config,
+)
 from ._creation import (
     arange,
     as_tensor,
@@ -77,6 +86,7 @@ __all__ = [
     "get_default_dtype",
     "get_num_threads",
     "get_rng_state",
+    "get_winograd",
     "int8",
     "int16",
     "int32",
@@ -109,6 +119,7 @@ __all__ = [
     "set_isa",
     "set_num_threads",
     "set_rng_state",
+    "set_winograd",
     "show_config",
     "stack",
     "summary",

@@ -1,4 +1,4 @@
-"""What runs here and how: show_config(), threads, instruction sets."""
+"""What runs here and how: show_config(), threads, instruction sets, the way of convolutions."""
 
 from __future__ import annotations
 
@@ -143,8 +143,54 @@ def isas() -> list[str]:
     return [] if cpp.core is None else list(cpp.core.supported_isas())
 
 
+def set_winograd(on: bool) -> None:
+    """Let the compiled convolutions take Winograd's way where it pays, as they do at first, or not.
+
+    It concerns 3x3 kernels in float32 with stride and dilation 1, one group and at least 16 channels on both sides: a
+    third to a half of the time, for errors that are about twice as large, and up to five times in gradients of weights
+    (docs/numerics.md has the bounds). Other backends and float64 compute directly in any case. Captured steps are
+    recorded anew.
+
+    Parameters
+    ----------
+    on : bool
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> before = fastnn.get_winograd()
+    >>> fastnn.set_winograd(False)
+    >>> fastnn.get_winograd()
+    False
+    >>> fastnn.set_winograd(before)
+    """
+    if not isinstance(on, (bool, np.bool_)):
+        raise TypeError(f"set_winograd: on wants True or False; got {on!r}")
+    refuse_while_recording("set_winograd")
+    if cpp.core is not None:
+        cpp.core.set_winograd(bool(on))
+    state.bump()
+
+
+def get_winograd() -> bool:
+    """Whether the compiled convolutions take Winograd's way where it pays; False without the compiled core.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> isinstance(fastnn.get_winograd(), bool)
+    True
+    """
+    return cpp.core is not None and bool(cpp.core.get_winograd())
+
+
 def show_config(ops: bool = False, file: TextIO | None = None) -> None:
-    """Print versions, backends, instruction sets, threads, NumPy's BLAS and caches.
+    """Print versions, backends, instruction sets, threads, the way of convolutions, NumPy's BLAS and caches.
 
     Parameters
     ----------
@@ -169,6 +215,7 @@ def show_config(ops: bool = False, file: TextIO | None = None) -> None:
             print(f"          {name} cannot run: {why}", file=file)
     print(f"ISA       {isa()}; supported here: {', '.join(isas()) or 'none without the compiled core'}", file=file)
     print(f"threads   {get_num_threads()}; usable processors: {processors()}", file=file)
+    print(f"Winograd  {'on' if get_winograd() else 'off'}, for 3x3 convolutions in float32 on cpp", file=file)
     print(f"BLAS      {_blas.description()}{f' ({details})' if details else ''}", file=file)
     print(f"processor {processor()}; caches: {caches() or 'not known'}", file=file)
     for name, missing in FALLBACKS.items():

@@ -42,6 +42,11 @@ class Tol:
     forward: float = 4.0
     backward: float = 8.0
     absolute: float = 4.0
+    absolute32: float | None = None  # for float32, where that is computed in another way
+
+    def floor(self, dtype: Any) -> float:
+        """What `absolute` is for a dtype."""
+        return self.absolute if self.absolute32 is None or np.dtype(dtype) != np.float32 else self.absolute32
 
 
 class State:

@@ -18,6 +18,7 @@ constexpr int64_t depthwise_rows =
 struct ConvShape {
   int64_t images, groups, in, out;  // channels of x and y, in each group
   int64_t x[conv_axes], y[conv_axes], kernel[conv_axes], stride[conv_axes], dilation[conv_axes], before[conv_axes];
+  bool winograd;  // the way that prepare has chosen
 
   FASTNN_INLINE int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   FASTNN_INLINE int64_t x_pixels() const { return x[0] * x[1] * x[2]; }
@@ -36,6 +37,7 @@ FASTNN_INLINE ConvShape conv_shape(const View& x, const View& w, const View& y, 
   s.groups = groups;
   s.in = w.shape[1];
   s.out = w.shape[0] / groups;
+  s.winograd = false;
   const int missing = conv_axes + 2 - w.rank;
   for (int i = 0; i < conv_axes; i++) {
     const int j = i - missing;

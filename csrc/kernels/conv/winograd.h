@@ -1,0 +1,189 @@
+// A pass over images by Winograd's way: tiles and weights to 36 planes each, a product of matrices for each plane, and
+// back. Tiles are transformed block by block; a job then takes a panel of channels of the result for some of them.
+#pragma once
+
+#include "kernels/conv/pack.h"
+#include "kernels/conv/slots.h"
+#include "kernels/conv/winograd_transforms.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+struct Winograd {
+  const ConvPass& p;
+  ConvWeights<float> w;
+  Images<const float> x;
+  Images<float> y;
+  const float* bias;  // or null
+  WinogradTiles tiles;
+  EvenSplit panels;
+  int64_t row, plane;  // of the transformed tiles
+  float* data;
+  const float* zeros;
+
+  static constexpr int64_t lanes = Floats::lanes, panel_width = conv_vectors * lanes;
+
+  FASTNN_INLINE int64_t panel_plane() const { return winograd_plane(p.in * panel_width); }
+
+  // Data of some tiles, at their places in the block that begins at `first`.
+  void transform_tiles(int64_t first, Range range) const {
+    for (int64_t t = range.begin; t < range.end; t++) {
+      const TilePlace at(tiles, first + t);
+      const SquarePixels<6> pixels(x, at.image, p.axis[1].length, p.axis[2].length, at.row + p.axis[1].offset,
+                                   at.column + p.axis[2].offset, zeros);
+      transform_data_tile(pixels, p.in, data + t * row, plane);
+    }
+  }
+
+  // The weights of a panel, a row for each channel of x.
+  void transform_weights(int64_t panel, float* to) const {
+    const Range v = panels.part(panel);
+    const int64_t width = v.size() * lanes, step = panel_plane();
+    const bool turned = p.axis[1].index_step < 0;  // in a gradient
+    for (int64_t o = v.begin * lanes; o < v.end * lanes; o += lanes, to += lanes) {
+      const int64_t present = smaller(lanes, p.out - o);
+      for (int64_t c = 0; c < p.in; c++) {
+        constexpr int64_t taps = 9, squares = (taps + lanes - 1) / lanes;
+        float rows[squares * lanes * lanes];
+        const float* const from = w.p + o * w.out + c * w.in;
+        for (int64_t f = 0; f < taps; f += lanes)
+          transpose_square<float, false>(from + f, w.out, present, static_cast<int>(smaller(lanes, taps - f)),
+                                         rows + f * lanes, lanes);
+        const float* const last = rows + 8 * lanes;
+        const int64_t turn = turned ? -lanes : lanes;
+        float* const target = to + c * width;
+        Floats between[3][6];
+        unroll<3>([&](auto j) FASTNN_INLINED {
+          Floats column[3];
+          unroll<3>([&](auto i)
+                        FASTNN_INLINED { column[i] = Floats::load((turned ? last : rows) + (i * 3 + j) * turn); });
+          transform_kernel(column, between[j]);
+        });
+        unroll<6>([&](auto i) FASTNN_INLINED {
+          Floats line[3] = {between[0][i], between[1][i], between[2][i]}, done[6];
+          transform_kernel(line, done);
+          unroll<6>([&](auto j) FASTNN_INLINED { done[j].store(target + (i * 6 + j) * step); });
+        });
+      }
+    }
+  }
+
+  // The products of some tiles and a panel of weights, for all points.
+  void multiply(Range range, const float* weights, int vectors, float* sums, int64_t sums_plane) const {
+    const int64_t width = vectors * lanes;
+    const EvenSplit chunks(p.in, parts(p.in, winograd_chain)),
+        heights(range.size(), parts(range.size(), conv_rows[vectors]));
+    const ConvKernel<float>* const kernels = conv_kernels<float>(vectors, lanes);
+    ConvTile<float> tile;
+    tile.segments[0] = tile.segments[1] = tile.segments[2] = 1;
+    tile.a_row = row;
+    tile.a_col = 1;
+    tile.b_row = tile.c_row = width;
+    tile.bias = nullptr;
+    tile.last = lanes;
+    tile.fetch_step = 0;
+    for (int q = 0; q < winograd_points; q++) {
+      for (int64_t n = 0; n < chunks.count; n++) {
+        const Range c = chunks.part(n);
+        tile.k = c.size();
+        tile.b = weights + q * panel_plane() + c.begin * width;
+        tile.accumulate = n > 0;
+        for (int64_t h = 0; h < heights.count; h++) {
+          const int64_t first = heights.begin(h), height = heights.size(h), half = (height + 1) / 2;
+          tile.a = data + q * plane + (range.begin + first) * row + c.begin;
+          tile.c = sums + q * sums_plane + first * width;
+          tile.a_second = half * row;
+          tile.c_second = half * width;
+          tile.fetch = reinterpret_cast<const char*>(tile.a);
+          kernels[height](tile);
+        }
+      }
+    }
+  }
+
+  // The outputs of some tiles, for a panel of channels.
+  void transform_outputs(int64_t first, Range range, Range v, const float* sums, int64_t sums_plane) const {
+    const int64_t width = v.size() * lanes, height = p.axis[1].count, length = p.axis[2].count;
+    for (int64_t t = range.begin; t < range.end; t++, sums += width) {
+      const TilePlace at(tiles, first + t);
+      const int64_t rows = height - at.row, columns = length - at.column;
+      for (int64_t n = 0; n < v.size(); n++) {
+        const int64_t o = (v.begin + n) * lanes;
+        const int present = static_cast<int>(smaller(lanes, p.out - o));
+        float* const to = y.p + ((at.image * height + at.row) * length + at.column) * y.pixel + o;
+        const float* const from = sums + n * lanes;
+        const auto square = [&](auto store) FASTNN_INLINED {
+          transform_square<6, 4>(
+              [](const auto& m, auto& t) FASTNN_INLINED { transform_back(m, t); },
+              [&](auto i, auto j) FASTNN_INLINED { return Floats::load(from + (i * 6 + j) * sums_plane); }, store);
+        };
+        const Floats shift = bias ? Floats::load(bias + o, present) : Floats{};
+        const auto with_bias = [&](Floats sum) FASTNN_INLINED { return bias ? shift + sum : sum; };
+        if (rows >= winograd_tile && columns >= winograd_tile && present == lanes) {
+          square([&](auto i, auto j, Floats sum)
+                     FASTNN_INLINED { with_bias(sum).store(to + (i * length + j) * y.pixel); });
+        } else {
+          square([&](auto i, auto j, Floats sum) FASTNN_INLINED {
+            if (i < rows && j < columns) with_bias(sum).store(to + (i * length + j) * y.pixel, present);
+          });
+        }
+      }
+    }
+  }
+};
+
+// All of a pass; `scratch` has the room that winograd_room tells.
+inline void winograd(Context& context, const ConvPass& p, const ConvWeights<float>& w, Images<const float> x,
+                     Images<float> y, const float* bias, char* scratch) {
+  const WinogradTiles tiles = winograd_tiles(p);
+  if (tiles.all == 0) return;
+  const WinogradBlocks sizes = winograd_blocks(p);
+  const WinogradRoom room = winograd_room(p);
+  const EvenSplit blocks(tiles.all, parts(tiles.all, sizes.tiles));
+  float* const weights = reinterpret_cast<float*>(scratch);
+  float* const data = reinterpret_cast<float*>(scratch + room.weights);
+  float* const zeros = reinterpret_cast<float*>(scratch + room.weights + room.tiles);
+  char* const jobs = scratch + room.weights + room.tiles + room.zeros;
+  __builtin_memset(zeros, 0, room.zeros);
+  const int64_t row = winograd_row(p.in);
+  const Winograd g{p,    w,    x, y, bias, tiles, conv_panels<float>(p.out), row, winograd_plane(blocks.size(0) * row),
+                   data, zeros};
+  const int64_t panel = winograd_points * g.panel_plane();
+  if (!sizes.weights_pass) {
+    parallel_for(context, g.panels.count, larger(1, 4096 / p.in), [&](int64_t lo, int64_t hi) {
+      for (int64_t n = lo; n < hi; n++) g.transform_weights(n, weights + n * panel);
+    });
+  }
+  for (int64_t b = 0; b < blocks.count; b++) {
+    const int64_t first = blocks.begin(b), count = blocks.size(b);
+    parallel_for(context, count, larger(1, 256 / p.in), [&](int64_t lo, int64_t hi) {
+      g.transform_tiles(first, {lo, hi});
+    });
+    const EvenSplit strips(count, parts(count, sizes.strip));
+    const int64_t apart = sizes.weights_pass ? 1 : strips.count, all = apart * g.panels.count;
+    const int64_t products = winograd_points * parts(count, apart) * p.in * Winograd::panel_width;
+    Slots slots;
+    parallel_for(context, all, larger(parts(all, conv_jobs), 1000000 / products + 1), [&](int64_t lo, int64_t hi) {
+      const int slot = slots.take();
+      float* const sums = reinterpret_cast<float*>(jobs + static_cast<size_t>(slot) * room.job);
+      float* const passing = sums + winograd_panel(sizes.strip);
+      for (int64_t n = lo; n < hi; n++) {
+        const int64_t number = n % g.panels.count;
+        const Range v = g.panels.part(number);
+        if (sizes.weights_pass) g.transform_weights(number, passing);
+        const float* const own = sizes.weights_pass ? passing : weights + number * panel;
+        const int64_t strip = n / g.panels.count, end = sizes.weights_pass ? strips.count : strip + 1;
+        for (int64_t s = strip; s < end; s++) {
+          const Range range = strips.part(s);
+          const int64_t sums_plane = winograd_plane(range.size() * v.size() * Winograd::lanes);
+          g.multiply(range, own, static_cast<int>(v.size()), sums, sums_plane);
+          g.transform_outputs(first, range, v, sums, sums_plane);
+        }
+      }
+      slots.give(slot);
+    });
+  }
+}
+
+}  // namespace
+}  // namespace fastnn::FASTNN_ISA

@@ -1,0 +1,163 @@
+// The gradient of the weights by Winograd's way: tiles of x and of dy to 36 planes each, for each plane the products of
+// channels of x and channels of dy summed over the tiles, and those sums to the nine taps.
+#pragma once
+
+#include "kernels/conv/slots.h"
+#include "kernels/conv/tile.h"
+#include "kernels/conv/winograd_transforms.h"
+#include "kernels/gemm/pack.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+struct WinogradGradient {
+  const ConvPass& p;  // the forward one
+  Images<const float> x, dy;
+  WinogradTiles tiles;
+  EvenSplit panels, chunks;  // of channels of dy, and of x
+  int64_t row, plane;        // of the transformed tiles of x
+  int64_t dy_plane;          // of a panel of those of dy: tile after tile
+  float *x_data, *dy_data;
+  const float* zeros;
+
+  static constexpr int64_t lanes = Floats::lanes, panel_width = conv_vectors * lanes;
+
+  // Tiles of x and dy, at their places in the block that begins at `first`.
+  void transform_tiles(int64_t first, Range range) const {
+    for (int64_t t = range.begin; t < range.end; t++) {
+      const TilePlace at(tiles, first + t);
+      const SquarePixels<6> pixels(x, at.image, p.axis[1].length, p.axis[2].length, at.row + p.axis[1].offset,
+                                   at.column + p.axis[2].offset, zeros);
+      transform_data_tile(pixels, p.in, x_data + t * row, plane);
+      const SquarePixels<4> slopes(dy, at.image, p.axis[1].count, p.axis[2].count, at.row, at.column, zeros);
+      for (int64_t n = 0; n < panels.count; n++) {
+        const Range v = panels.part(n);
+        float* to = dy_data + n * winograd_points * dy_plane + t * v.size() * lanes;
+        for (int64_t o = v.begin * lanes; o < v.end * lanes; o += lanes, to += lanes) {
+          const int present = static_cast<int>(smaller(lanes, p.out - o));
+          const auto square = [&](auto load) FASTNN_INLINED {
+            transform_square<4, 6>([](const auto& g, auto& d) FASTNN_INLINED { transform_slopes(g, d); }, load,
+                                   [&](auto i, auto j, Floats d)
+                                       FASTNN_INLINED { d.store(to + (i * 6 + j) * dy_plane); });
+          };
+          if (present == lanes)
+            square([&](auto i, auto j) FASTNN_INLINED { return Floats::load(slopes.at[i][j] + o); });
+          else
+            square([&](auto i, auto j) FASTNN_INLINED { return Floats::load(slopes.at[i][j] + o, present); });
+        }
+      }
+    }
+  }
+
+  // The products of some channels of x and a panel of dy over `count` tiles.
+  void multiply(int64_t count, bool first, Range c, int64_t panel, float* sums, int64_t sums_plane) const {
+    const int vectors = static_cast<int>(panels.size(panel));
+    const int64_t width = vectors * lanes;
+    const EvenSplit heights(c.size(), parts(c.size(), conv_rows[vectors]));
+    const ConvKernel<float>* const kernels = conv_kernels<float>(vectors, lanes);
+    ConvTile<float> tile;
+    tile.segments[0] = tile.segments[1] = tile.segments[2] = 1;
+    tile.k = count;
+    tile.a_row = 1;
+    tile.a_col = row;
+    tile.b_row = tile.c_row = width;
+    tile.accumulate = !first;
+    tile.bias = nullptr;
+    tile.last = lanes;
+    tile.fetch_step = 0;
+    for (int q = 0; q < winograd_points; q++) {
+      tile.b = dy_data + (panel * winograd_points + q) * dy_plane;
+      for (int64_t h = 0; h < heights.count; h++) {
+        const int64_t begin = heights.begin(h), height = heights.size(h), half = (height + 1) / 2;
+        tile.a = x_data + q * plane + c.begin + begin;
+        tile.c = sums + q * sums_plane + begin * width;
+        tile.a_second = half;
+        tile.c_second = half * width;
+        tile.fetch = reinterpret_cast<const char*>(tile.a);
+        kernels[height](tile);
+      }
+    }
+  }
+
+  // From sums [point][channel of x][channel of dy] to dw (out, in, 9).
+  void finish(const float* sums, int64_t sums_plane, Range c, int64_t panel, float* dw) const {
+    constexpr int64_t taps = 9;
+    const Range v = panels.part(panel);
+    const int64_t width = v.size() * lanes;
+    for (int64_t o = v.begin * lanes; o < v.end * lanes; o += lanes, sums += lanes) {
+      const int64_t present = smaller(lanes, p.out - o);
+      for (int64_t first = 0; first < c.size(); first += lanes) {
+        const int64_t channels = smaller(lanes, c.size() - first);
+        float rows[lanes * taps * lanes];  // one for each channel and tap
+        for (int64_t i = 0; i < channels; i++) {
+          const float* const from = sums + (first + i) * width;
+          float* const to = rows + i * taps * lanes;
+          transform_square<6, 3>(
+              [](const auto& m, auto& t) FASTNN_INLINED { transform_back(m, t); },
+              [&](auto a, auto b) FASTNN_INLINED { return Floats::load(from + (a * 6 + b) * sums_plane); },
+              [&](auto a, auto b, Floats sum) FASTNN_INLINED { sum.store(to + (a * 3 + b) * lanes); });
+        }
+        float* const to = dw + (o * p.in + c.begin + first) * taps;
+        for (int64_t f = 0; f < channels * taps; f += lanes) {
+          const int64_t valid = smaller(lanes, channels * taps - f);
+          Floats square[lanes];
+          for (int64_t i = 0; i < lanes; i++) square[i] = i < valid ? Floats::load(rows + (f + i) * lanes) : Floats{};
+          transpose(square);
+          for (int64_t i = 0; i < present; i++) square[i].store(to + i * p.in * taps + f, static_cast<int>(valid));
+        }
+      }
+    }
+  }
+};
+
+// dw (out, in, 3, 3); `scratch` has the room that winograd_gradient_room tells.
+inline void winograd_gradient(Context& context, const ConvPass& p, Images<const float> x, Images<const float> dy,
+                              float* dw, char* scratch) {
+  const WinogradTiles tiles = winograd_tiles(p);
+  if (tiles.all == 0) {
+    __builtin_memset(dw, 0, size_t(p.out * p.in * 9) * sizeof(float));
+    return;
+  }
+  const WinogradGradientRoom room = winograd_gradient_room(p);
+  const EvenSplit blocks(tiles.all, parts(tiles.all, winograd_gradient_block(p)));
+  const int64_t row = winograd_row(p.in);
+  float* const zeros = reinterpret_cast<float*>(scratch + room.x + room.dy);
+  float* const sums = reinterpret_cast<float*>(scratch + room.x + room.dy + room.zeros);
+  __builtin_memset(zeros, 0, room.zeros);
+  const WinogradGradient g{p,
+                           x,
+                           dy,
+                           tiles,
+                           conv_panels<float>(p.out),
+                           EvenSplit(p.in, parts(p.in, winograd_gradient_rows)),
+                           row,
+                           winograd_plane(blocks.size(0) * row),
+                           winograd_plane(blocks.size(0) * WinogradGradient::panel_width),
+                           reinterpret_cast<float*>(scratch),
+                           reinterpret_cast<float*>(scratch + room.x),
+                           zeros};
+  const int64_t sums_plane = winograd_plane(g.chunks.size(0) * WinogradGradient::panel_width);
+  const int64_t jobs = g.chunks.count * g.panels.count;
+  for (int64_t b = 0; b < blocks.count; b++) {
+    const int64_t first = blocks.begin(b), count = blocks.size(b);
+    parallel_for(context, count, larger(1, 256 / (p.in + p.out)), [&](int64_t lo, int64_t hi) {
+      g.transform_tiles(first, {lo, hi});
+    });
+    const int64_t products = winograd_points * count * g.chunks.size(0) * WinogradGradient::panel_width;
+    Slots slots;
+    parallel_for(context, jobs, larger(parts(jobs, conv_jobs), 1000000 / products + 1), [&](int64_t lo, int64_t hi) {
+      const int slot = slots.take();
+      for (int64_t n = lo; n < hi; n++) {
+        const Range c = g.chunks.part(n % g.chunks.count);
+        const int64_t panel = n / g.chunks.count;
+        float* const own = sums + (blocks.count == 1 ? slot : n) * winograd_points * sums_plane;
+        g.multiply(count, b == 0, c, panel, own, sums_plane);
+        if (b == blocks.count - 1) g.finish(own, sums_plane, c, panel, dw);
+      }
+      slots.give(slot);
+    });
+  }
+}
+
+}  // namespace
+}  // namespace fastnn::FASTNN_ISA

@@ -1,0 +1,99 @@
+// Winograd's way to convolve with 3x3 kernels, in numbers: where it is taken, how tiles are cut into blocks, scratch.
+//
+// Four outputs in a row of a kernel of three need 6 products instead of 12: both are transformed to values of
+// polynomials at the six points 0, 1, -1, 1/2, -2 and infinity, and those are multiplied. In two dimensions 4x4 outputs
+// take 36 products instead of 144. For all channels, each of the 36 points is a product of matrices. The gradient of
+// the weights takes tiles of x as 6x6 and of dy as 4x4 values to 3x3 sums. (Lavin and Gray, Fast Algorithms for
+// Convolutional Neural Networks, 2015; the points are those of Barabasz et al., Error Analysis and Improving the
+// Accuracy of Winograd Convolution, 2020: 0, 1, -1, 2, -2 has twice the error.)
+#pragma once
+
+#include "kernels/conv/shape.h"
+
+namespace fastnn {
+
+constexpr int winograd_points = 36;
+constexpr int64_t winograd_tile = 4;  // outputs, in each direction
+
+// Part of the order of sums: a chain takes in so many channels at most. One of 512 would have twice the error.
+constexpr int64_t winograd_chain = 128;
+
+// More than half of the 144 products are saved, the places of tiles beyond the edges counted.
+FASTNN_INLINE bool winograd_saves(int64_t height, int64_t width) {
+  return height * width > 8 * ceil_div(height, winograd_tile) * ceil_div(width, winograd_tile);
+}
+FASTNN_INLINE bool winograd_pays(const ConvShape& s) {
+  bool fits = s.groups == 1 && s.kernel[0] == 1 && s.kernel[1] == 3 && s.kernel[2] == 3;
+  fits = fits && s.x[0] == 1 && s.y[0] == 1 && s.before[0] == 0;
+  for (int i = 1; i < conv_axes; i++) fits = fits && s.stride[i] == 1 && s.dilation[i] == 1;
+  return fits && s.in >= 16 && s.out >= 16 && winograd_saves(s.x[1], s.x[2]) && winograd_saves(s.y[1], s.y[2]);
+}
+
+// Tiles of all images of a pass; those of an image row after row.
+struct WinogradTiles {
+  int64_t down, across, all;
+};
+FASTNN_INLINE WinogradTiles winograd_tiles(const ConvPass& p) {
+  const int64_t down = ceil_div(p.axis[1].count, winograd_tile), across = ceil_div(p.axis[2].count, winograd_tile);
+  return {down, across, p.images * down * across};
+}
+
+// Elements from point to point of an array that has n for each: an odd number of cache lines, or the 36 would share a
+// few lines of the first cache.
+FASTNN_INLINE int64_t winograd_plane(int64_t n) { return (ceil_div(n, 16) | 1) * 16; }
+// Elements from tile to tile: those of neighbors in different lines of the first cache, too.
+FASTNN_INLINE int64_t winograd_row(int64_t channels) { return ceil_div(channels, 16) * 16 + 16; }
+
+// Bounds for all levels: panels have 8, 16 or 32 columns.
+FASTNN_INLINE int64_t winograd_panels(int64_t rows, int64_t columns) {
+  return winograd_points * ((rows + 16) * (ceil_div(columns, 16) + 1) * 16 + 32 * (columns / 8 + 2));
+}
+FASTNN_INLINE int64_t winograd_panel(int64_t rows) { return winograd_points * winograd_plane(rows * 32); }
+
+// The pass itself goes through blocks of tiles, in them through strips that stay in the second cache.
+struct WinogradBlocks {
+  int64_t tiles, strip;  // at most
+  bool weights_pass;     // are transformed panel by panel, for each block again: where they are more than caches hold
+};
+FASTNN_INLINE WinogradBlocks winograd_blocks(const ConvPass& p) {
+  const int64_t tile_bytes = winograd_points * winograd_row(p.in) * 4;
+  const bool many = winograd_points * 4 * p.in * p.out > 16 << 20;
+  const int64_t most = many ? 10 << 20 : 2 << 20, strip = 56;
+  const int64_t fits = most / tile_bytes;
+  return {fits < strip ? strip : fits / strip * strip, strip, many};
+}
+struct WinogradRoom {
+  size_t weights, tiles, zeros, job;
+  FASTNN_INLINE size_t all() const { return weights + tiles + zeros + conv_jobs * job; }
+};
+FASTNN_INLINE WinogradRoom winograd_room(const ConvPass& p) {
+  const WinogradBlocks b = winograd_blocks(p);
+  const int64_t all = winograd_tiles(p).all, tiles = all < b.tiles ? all : b.tiles;
+  const int64_t weights = b.weights_pass ? 0 : winograd_panels(p.in, p.out);
+  const int64_t sums = winograd_panel(b.strip) + (b.weights_pass ? winograd_panel(p.in) : 0);
+  return {conv_align(weights * 4), conv_align(winograd_points * winograd_plane(tiles * winograd_row(p.in)) * 4),
+          conv_align(winograd_row(p.in) * 4), conv_align(sums * 4)};
+}
+
+// The gradient of the weights: products over the tiles of a block are added to the sums of the blocks before. Part of
+// the order of sums.
+FASTNN_INLINE int64_t winograd_gradient_block(const ConvPass& p) {
+  const int64_t fits = (8 << 20) / (winograd_points * 4 * (winograd_row(p.in) + p.out));
+  return fits < 64 ? 64 : fits > 256 ? 256 : fits;
+}
+constexpr int64_t winograd_gradient_rows = 56;  // channels of x that a job takes at most
+struct WinogradGradientRoom {
+  size_t x, dy, zeros, sums;
+  FASTNN_INLINE size_t all() const { return x + dy + zeros + sums; }
+};
+FASTNN_INLINE WinogradGradientRoom winograd_gradient_room(const ConvPass& p) {
+  const int64_t all = winograd_tiles(p).all, block = winograd_gradient_block(p), tiles = all < block ? all : block;
+  const int64_t zeros = winograd_row(p.in > p.out ? p.in : p.out);
+  const int64_t jobs = ceil_div(p.in, winograd_gradient_rows);
+  const int64_t sums = all > block ? jobs * winograd_panels(ceil_div(p.in, jobs), p.out)
+                                   : conv_jobs * winograd_panel(winograd_gradient_rows);
+  return {conv_align(winograd_points * winograd_plane(tiles * winograd_row(p.in)) * 4),
+          conv_align(winograd_panels(tiles, p.out) * 4), conv_align(zeros * 4), conv_align(sums * 4)};
+}
+
+}  // namespace fastnn

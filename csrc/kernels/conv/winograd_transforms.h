@@ -1,0 +1,119 @@
+// Winograd's transforms, of registers and of tiles of images: each of the 36 results has its own plane.
+#pragma once
+
+#include "kernels/conv/images.h"
+#include "kernels/conv/winograd_shape.h"
+#include "simd/vec.h"
+
+namespace fastnn::FASTNN_ISA {
+namespace {
+
+using Floats = Vec<float>;
+
+// The data: coefficients of d(x) times the polynomials that vanish at all points but one.
+FASTNN_INLINE void transform_data(const Floats (&d)[6], Floats (&to)[6]) {
+  const Floats even = d[4] - d[2], odd = d[3] - d[1];
+  to[0] = fma(odd, Floats(1.5f), fma(d[2], Floats(-2.0f), d[0] + d[4]));
+  to[1] = odd + fma(d[3], Floats(1.5f), fma(d[2], Floats(0.5f), d[4]));
+  to[2] = fma(d[2], Floats(-2.5f), fma(d[3], Floats(0.5f), d[1] + d[4]));
+  to[3] = fma(odd, Floats(2.0f), even);
+  to[4] = fma(odd, Floats(-0.5f), even);
+  to[5] = fma(even, Floats(1.5f), fma(d[3], Floats(-2.0f), d[1] + d[5]));
+}
+
+// Kernels of three values, and four of dy: values at the points, over what the polynomials above are there.
+FASTNN_INLINE void transform_kernel(const Floats (&g)[3], Floats (&to)[6]) {
+  const Floats even = (g[0] + g[2]) * (1 / 3.0f), odd = g[1] * (1 / 3.0f);
+  to[0] = g[0];
+  to[1] = even + odd;
+  to[2] = odd - even;
+  to[3] = fma(g[2], Floats(-4 / 15.0f), fma(g[1], Floats(-8 / 15.0f), g[0] * (-16 / 15.0f)));
+  to[4] = fma(g[2], Floats(4 / 15.0f), fma(g[1], Floats(-2 / 15.0f), g[0] * (1 / 15.0f)));
+  to[5] = g[2];
+}
+FASTNN_INLINE void transform_slopes(const Floats (&g)[4], Floats (&to)[6]) {
+  const Floats even = (g[0] + g[2]) * (1 / 3.0f), odd = (g[1] + g[3]) * (1 / 3.0f);
+  to[0] = g[0];
+  to[1] = even + odd;
+  to[2] = odd - even;
+  to[3] = fma(fma(g[3], Floats(0.25f), g[1]), Floats(-8 / 15.0f), fma(g[2], Floats(0.25f), g[0]) * (-16 / 15.0f));
+  to[4] = fma(fma(g[3], Floats(4.0f), g[1]), Floats(-2 / 15.0f), fma(g[2], Floats(4.0f), g[0]) * (1 / 15.0f));
+  to[5] = g[3];
+}
+
+// Back: four outputs, and three sums for the taps of a kernel.
+FASTNN_INLINE void transform_back(const Floats (&m)[6], Floats (&to)[4]) {
+  const Floats sum = m[1] + m[2], difference = m[1] - m[2];
+  to[0] = (m[0] + sum) + (m[3] + m[4]);
+  to[1] = fma(m[4], Floats(-2.0f), fma(m[3], Floats(0.5f), difference));
+  to[2] = fma(m[4], Floats(4.0f), fma(m[3], Floats(0.25f), sum));
+  to[3] = fma(m[4], Floats(-8.0f), fma(m[3], Floats(0.125f), difference + m[5]));
+}
+FASTNN_INLINE void transform_back(const Floats (&m)[6], Floats (&to)[3]) {
+  const Floats sum = m[1] + m[2], difference = m[1] - m[2];
+  to[0] = (m[0] + sum) + (m[3] + m[4]);
+  to[1] = fma(m[4], Floats(-2.0f), fma(m[3], Floats(0.5f), difference));
+  to[2] = fma(m[4], Floats(4.0f), fma(m[3], Floats(0.25f), sum + m[5]));
+}
+
+// The same in both directions: From rows of From values to To rows of To.
+template <int From, int To, class Transform, class Load, class Store>
+FASTNN_INLINE void transform_square(Transform transform, Load load, Store store) {
+  Floats between[From][To];
+  unroll<From>([&](auto i) FASTNN_INLINED {
+    Floats row[From];
+    unroll<From>([&](auto j) FASTNN_INLINED { row[j] = load(i, j); });
+    transform(row, between[i]);
+  });
+  unroll<To>([&](auto j) FASTNN_INLINED {
+    Floats column[From], done[To];
+    unroll<From>([&](auto i) FASTNN_INLINED { column[i] = between[i][j]; });
+    transform(column, done);
+    unroll<To>([&](auto i) FASTNN_INLINED { store(i, j, done[i]); });
+  });
+}
+
+// Where a tile lies: its image, and its first output.
+struct TilePlace {
+  int64_t image, row, column;
+
+  TilePlace(const WinogradTiles& tiles, int64_t number) {
+    const int64_t each = tiles.down * tiles.across, rest = number % each;
+    image = number / each;
+    row = rest / tiles.across * winograd_tile;
+    column = rest % tiles.across * winograd_tile;
+  }
+};
+
+// The pixels of a square of `Size` rows; those beyond the edges are zeros.
+template <int Size>
+struct SquarePixels {
+  const float* at[Size][Size];
+
+  SquarePixels(Images<const float> x, int64_t image, int64_t height, int64_t width, int64_t row, int64_t column,
+               const float* zeros) {
+    const float* const first = x.p + ((image * height + row) * width + column) * x.pixel;
+    for (int i = 0; i < Size; i++)
+      for (int j = 0; j < Size; j++) {
+        const bool inside = row + i >= 0 && row + i < height && column + j >= 0 && column + j < width;
+        at[i][j] = inside ? first + (i * width + j) * x.pixel : zeros;
+      }
+  }
+};
+
+// All channels of a square of data to row `to` of each plane.
+FASTNN_INLINE void transform_data_tile(const SquarePixels<6>& from, int64_t channels, float* to, int64_t plane) {
+  const auto vector = [&](int64_t c, auto load) FASTNN_INLINED {
+    transform_square<6, 6>([](const auto& d, auto& t) FASTNN_INLINED { transform_data(d, t); },
+                           [&](auto i, auto j) FASTNN_INLINED { return load(from.at[i][j] + c); },
+                           [&](auto i, auto j, Floats v) FASTNN_INLINED { v.store(to + (i * 6 + j) * plane + c); });
+  };
+  constexpr int64_t lanes = Floats::lanes;
+  const int64_t whole = channels / lanes * lanes;
+  const int rest = static_cast<int>(channels - whole);
+  for (int64_t c = 0; c < whole; c += lanes) vector(c, [](const float* p) FASTNN_INLINED { return Floats::load(p); });
+  if (rest > 0) vector(whole, [rest](const float* p) FASTNN_INLINED { return Floats::load(p, rest); });
+}
+
+}  // namespace
+}  // namespace fastnn::FASTNN_ISA
