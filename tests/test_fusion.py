@@ -100,6 +100,11 @@ CONVOLUTIONS = {
         (3, 3, 22, 19),
         {"conv_relu", "max_pool_backward_relu"},
     ),
+    "Winograd's way": (
+        lambda: images(37, nn.Conv2d(16, 37, 3, padding=1), nn.ReLU()),
+        (3, 16, 13, 18),
+        {"conv_relu"},
+    ),
     "depthwise, 600 channels": (
         lambda: images(600, nn.Conv2d(6, 600, 1), nn.ReLU(), nn.Conv2d(600, 600, 3, groups=600), nn.ReLU()),
         (2, 6, 5, 7),

@@ -32,7 +32,7 @@ void forward(Context& context, const ConvShape& s, Images<const T> x, const T* w
   if (s.depthwise()) return depthwise(context, s, p, w, x, y, s.y, bias, relu, scratch);
   const int64_t taps = s.taps();
   if constexpr (std::is_same_v<T, float>)
-    if (s.winograd) return winograd(context, p, {w, s.in * taps, taps, taps}, x, y, bias, scratch);
+    if (s.winograd) return winograd(context, p, {w, s.in * taps, taps, taps}, x, y, bias, relu, scratch);
   for (int64_t g = 0; g < s.groups; g++) {
     const ConvWeights<T> own{w + g * s.out * s.in * taps, s.in * taps, taps, taps};
     correlate(context, s, p, own, x.channels(g * s.in), y.channels(g * s.out), s.y, bias ? bias + g * s.out : nullptr,
@@ -46,7 +46,8 @@ void data_gradient(Context& context, const ConvShape& s, Images<const T> dy, con
                    char* scratch) {
   const int64_t taps = s.taps();
   if constexpr (std::is_same_v<T, float>)
-    if (s.winograd) return winograd(context, gradient_pass(s, 0), {w, taps, s.in * taps, taps}, dy, dx, bias, scratch);
+    if (s.winograd)
+      return winograd(context, gradient_pass(s, 0), {w, taps, s.in * taps, taps}, dy, dx, bias, false, scratch);
   for (int64_t phase = 0; phase < gradient_phases(s); phase++) {
     const ConvPass p = gradient_pass(s, phase);
     if (s.depthwise()) {

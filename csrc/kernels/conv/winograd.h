@@ -15,6 +15,7 @@ struct Winograd {
   Images<const float> x;
   Images<float> y;
   const float* bias;  // or null
+  bool relu;          // of the result
   WinogradTiles tiles;
   EvenSplit panels;
   int64_t row, plane;  // of the transformed tiles
@@ -80,6 +81,7 @@ struct Winograd {
     tile.a_col = 1;
     tile.b_row = tile.c_row = width;
     tile.bias = nullptr;
+    tile.relu = false;
     tile.last = lanes;
     tile.fetch_step = 0;
     for (int q = 0; q < winograd_points; q++) {
@@ -118,13 +120,16 @@ struct Winograd {
               [&](auto i, auto j) FASTNN_INLINED { return Floats::load(from + (i * 6 + j) * sums_plane); }, store);
         };
         const Floats shift = bias ? Floats::load(bias + o, present) : Floats{};
-        const auto with_bias = [&](Floats sum) FASTNN_INLINED { return bias ? shift + sum : sum; };
+        const auto finished = [&](Floats sum) FASTNN_INLINED {
+          const Floats shifted = bias ? shift + sum : sum;
+          return relu ? rectified(shifted) : shifted;
+        };
         if (rows >= winograd_tile && columns >= winograd_tile && present == lanes) {
           square([&](auto i, auto j, Floats sum)
-                     FASTNN_INLINED { with_bias(sum).store(to + (i * length + j) * y.pixel); });
+                     FASTNN_INLINED { finished(sum).store(to + (i * length + j) * y.pixel); });
         } else {
           square([&](auto i, auto j, Floats sum) FASTNN_INLINED {
-            if (i < rows && j < columns) with_bias(sum).store(to + (i * length + j) * y.pixel, present);
+            if (i < rows && j < columns) finished(sum).store(to + (i * length + j) * y.pixel, present);
           });
         }
       }
@@ -134,7 +139,7 @@ struct Winograd {
 
 // All of a pass; `scratch` has the room that winograd_room tells.
 inline void winograd(Context& context, const ConvPass& p, const ConvWeights<float>& w, Images<const float> x,
-                     Images<float> y, const float* bias, char* scratch) {
+                     Images<float> y, const float* bias, bool relu, char* scratch) {
   const WinogradTiles tiles = winograd_tiles(p);
   if (tiles.all == 0) return;
   const WinogradBlocks sizes = winograd_blocks(p);
@@ -146,8 +151,8 @@ inline void winograd(Context& context, const ConvPass& p, const ConvWeights<floa
   char* const jobs = scratch + room.weights + room.tiles + room.zeros;
   __builtin_memset(zeros, 0, room.zeros);
   const int64_t row = winograd_row(p.in);
-  const Winograd g{p,    w,    x, y, bias, tiles, conv_panels<float>(p.out), row, winograd_plane(blocks.size(0) * row),
-                   data, zeros};
+  const Winograd g{
+      p, w, x, y, bias, relu, tiles, conv_panels<float>(p.out), row, winograd_plane(blocks.size(0) * row), data, zeros};
   const int64_t panel = winograd_points * g.panel_plane();
   if (!sizes.weights_pass) {
     parallel_for(context, g.panels.count, larger(1, 4096 / p.in), [&](int64_t lo, int64_t hi) {

@@ -63,6 +63,7 @@ struct WinogradGradient {
     tile.b_row = tile.c_row = width;
     tile.accumulate = !first;
     tile.bias = nullptr;
+    tile.relu = false;
     tile.last = lanes;
     tile.fetch_step = 0;
     for (int q = 0; q < winograd_points; q++) {
