@@ -17,14 +17,6 @@ FASTNN_INLINE Range taps_inside(const ConvAxis& a, int64_t q) {
   return {begin, larger(begin, end)};
 }
 
-// Outputs [begin, end) for which tap j lies inside.
-FASTNN_INLINE Range outputs_inside(const ConvAxis& a, int64_t j) {
-  const int64_t at = a.offset + j * a.dilation;
-  const int64_t begin = smaller(a.count, larger(0, ceil_div(-at, a.stride)));
-  const int64_t end = smaller(a.count, ceil_div(a.length - at, a.stride));
-  return {begin, larger(begin, end)};
-}
-
 // A row of outputs, and which rows it reads: for each row of the kernel that lies inside, its number and the row of
 // what is read, in pixels.
 struct DepthwiseRow {
@@ -50,6 +42,65 @@ struct DepthwiseRow {
   }
 };
 
+// The pixels that N neighboring outputs read with the W taps of a row, `Stride` pixels from output to output. The first
+// and the last W / 2 may lie beyond the edges: those are left out by masks, which cost nothing on AVX-512, and what is
+// loaded for them is a neighbor.
+template <class T, int N, int W, int Stride>
+struct DepthwiseReach {
+  static constexpr int all = (N - 1) * Stride + W, edge = W / 2;
+
+  int64_t first, end;  // inside
+  Mask<T> before[edge + 1], behind[edge + 1];
+
+  FASTNN_INLINE DepthwiseReach(const ConvAxis& a, int64_t q) {
+    const int64_t at = q * a.stride + a.offset;
+    first = larger(0, -at);
+    end = smaller(all, a.length - at);
+    unroll<edge>([&](auto i) FASTNN_INLINED {
+      before[i] = Mask<T>::first(i >= first ? Vec<T>::lanes : 0);
+      behind[i] = Mask<T>::first(all - 1 - i < end ? Vec<T>::lanes : 0);
+    });
+  }
+  // Whether that is all that is missing for the outputs from q on.
+  FASTNN_INLINE static bool holds(const ConvAxis& a, int64_t q) {
+    const int64_t at = q * a.stride + a.offset;
+    return -at <= edge && at + all - a.length <= edge && a.length >= 1 && at + edge < a.length && at + all - edge > 0;
+  }
+  template <int I>
+  FASTNN_INLINE int64_t place() const {
+    return I < edge ? larger(I, first) : I >= all - edge ? smaller(I, end - 1) : I;
+  }
+  // sum + a b where pixel I is inside.
+  template <int I>
+  FASTNN_INLINE Vec<T> add(Vec<T> a, Vec<T> b, Vec<T> sum) const {
+    Vec<T> more = fma(a, b, sum);
+    if constexpr (I < edge) more = select(before[I], more, sum);
+    if constexpr (I >= all - edge) more = select(behind[all - 1 - I], more, sum);
+    return more;
+  }
+};
+
+constexpr int depthwise_pixels = vector_bytes == 64 ? 6 : 4;  // outputs whose sums stay in registers
+
+// A row of outputs in tiles of nearly equal length, `Most` at most: tile(N, first) where no more is missing than
+// DepthwiseReach knows of, else one(output) for each of them.
+template <class T, int Most, int W, int Stride, class F, class G>
+FASTNN_INLINE void in_tiles(const ConvAxis& a, F tile, G one) {
+  const EvenSplit tiles(a.count, parts(a.count, Most));
+  for (int64_t n = 0; n < tiles.count; n++) {
+    const int64_t q = tiles.begin(n), size = tiles.size(n);
+    bool done = false;
+    if constexpr (W > 0) {
+      unroll<Most>([&](auto i) FASTNN_INLINED {
+        if (size != i + 1 || !DepthwiseReach<T, i + 1, W, Stride>::holds(a, q)) return;
+        tile(std::integral_constant<int, i + 1>{}, q);
+        done = true;
+      });
+    }
+    for (int64_t i = 0; i < size && !done; i++) one(q + i);
+  }
+}
+
 template <class T>
 struct Depthwise {
   const ConvPass& p;
@@ -61,70 +112,71 @@ struct Depthwise {
   const T* bias;
   bool relu;
 
-  // N neighboring outputs from q on, with the taps [t.begin, t.end) of their row: W of them, `Stride` pixels from
-  // output to output, where W is not 0.
+  // N neighboring outputs from q on, each of which has W taps in a row.
   template <int N, int W, int Stride>
-  FASTNN_INLINE void pixels(const DepthwiseRow& row, T* to, int64_t to_pixel, int64_t to_row, int64_t q,
-                            Range t) const {
+  FASTNN_INLINE void pixels(const DepthwiseRow& row, T* to, int64_t to_pixel, int64_t to_row, int64_t q) const {
     const ConvAxis& a = p.axis[2];
-    const int64_t pixel = x.pixel, from_pixel = a.stride * pixel, dilation = a.dilation * pixel;
-    const T* const base = x.p + (q * a.stride + a.offset + t.begin * a.dilation) * pixel;
-    const T* const first = weights + t.begin * width;
-    const T* const next = x.p + (row.next + q * a.stride) * pixel;
-    const int64_t line = a.length * pixel;
+    const int64_t pixel = x.pixel, line = a.length * pixel;
+    const DepthwiseReach<T, N, W, Stride> reach(a, q);
+    const T* const base = x.p + (q * Stride + a.offset) * pixel;
+    const T* const next = x.p + (row.next + q * Stride) * pixel;
     for_vectors<T>(channels, [&](int64_t c, int m) FASTNN_INLINED {
       Vec<T> sums[N];
       unroll<N>([&](auto i) FASTNN_INLINED { sums[i] = Vec<T>{}; });
-      if constexpr (N > 1) {
-        for (int64_t r = 0; r < p.axis[1].stride; r++)
-          unroll<N * Stride>([&](auto i) FASTNN_INLINED { __builtin_prefetch(next + r * line + i * pixel + c, 0, 2); });
-        unroll<N>([&](auto i) FASTNN_INLINED { __builtin_prefetch(to + to_row + i * to_pixel + c, 1, 2); });
-      }
+      for (int64_t r = 0; r < p.axis[1].stride; r++)
+        unroll<N * Stride>([&](auto i) FASTNN_INLINED { __builtin_prefetch(next + r * line + i * pixel + c, 0, 2); });
+      unroll<N>([&](auto i) FASTNN_INLINED { __builtin_prefetch(to + to_row + i * to_pixel + c, 1, 2); });
       for (int r = 0; r < row.count; r++) {
-        const T* from = base + row.pixel[r] * pixel + c;
-        const T* w = first + row.kernel_row[r] * a.taps * width + c;
-        if constexpr (W > 0) {  // every pixel is loaded once for all of its taps
-          Vec<T> values[(N - 1) * Stride + W];
-          unroll<(N - 1) * Stride + W>([&](auto i) FASTNN_INLINED { values[i] = load(from + i * pixel, m); });
-          unroll<W>([&](auto j) FASTNN_INLINED {
-            const Vec<T> factor = Vec<T>::load(w + j * width);
-            unroll<N>([&](auto i) FASTNN_INLINED { sums[i] = fma(values[i * Stride + j], factor, sums[i]); });
+        const T* const from = base + row.pixel[r] * pixel + c;
+        const T* const w = weights + row.kernel_row[r] * W * width + c;
+        Vec<T> values[reach.all];  // every pixel is loaded once for all of its taps
+        unroll<reach.all>([&](auto i)
+                              FASTNN_INLINED { values[i] = load(from + reach.template place<i>() * pixel, m); });
+        unroll<W>([&](auto j) FASTNN_INLINED {
+          const Vec<T> factor = Vec<T>::load(w + j * width);
+          unroll<N>([&](auto i) FASTNN_INLINED {
+            sums[i] = reach.template add<i * Stride + j>(values[i * Stride + j], factor, sums[i]);
           });
-        } else {
-          for (int64_t j = t.begin; j < t.end; j++, from += dilation, w += width) {
-            const Vec<T> factor = Vec<T>::load(w);
-            unroll<N>([&](auto i) FASTNN_INLINED { sums[i] = fma(load(from + i * from_pixel, m), factor, sums[i]); });
-          }
-        }
+        });
       }
-      const Vec<T> more = bias ? load(bias + c, m) : Vec<T>{};
-      unroll<N>([&](auto i) FASTNN_INLINED {
-        const Vec<T> sum = bias ? more + sums[i] : sums[i];
-        store(relu ? rectified(sum) : sum, to + i * to_pixel + c, m);
-      });
+      unroll<N>([&](auto i) FASTNN_INLINED { put(sums[i], to + i * to_pixel, c, m); });
     });
+  }
+
+  // One output, with the taps [t.begin, t.end) of its row.
+  FASTNN_INLINE void pixel(const DepthwiseRow& row, T* to, int64_t q, Range t) const {
+    const ConvAxis& a = p.axis[2];
+    const T* const base = x.p + (q * a.stride + a.offset + t.begin * a.dilation) * x.pixel;
+    for_vectors<T>(channels, [&](int64_t c, int m) FASTNN_INLINED {
+      Vec<T> sum{};
+      for (int r = 0; r < row.count; r++) {
+        const T* from = base + row.pixel[r] * x.pixel + c;
+        const T* w = weights + (row.kernel_row[r] * a.taps + t.begin) * width + c;
+        for (int64_t j = t.begin; j < t.end; j++, from += a.dilation * x.pixel, w += width)
+          sum = fma(load(from, m), Vec<T>::load(w), sum);
+      }
+      put(sum, to, c, m);
+    });
+  }
+
+  FASTNN_INLINE void put(Vec<T> sum, T* to, int64_t c, int m) const {
+    if (bias) sum = load(bias + c, m) + sum;
+    store(relu ? rectified(sum) : sum, to + c, m);
   }
 
   template <int W, int Stride>
   void row(int64_t number) const {
-    constexpr int together = 4;
     const DepthwiseRow r(p, number);
     const ConvAxis& a = p.axis[2];
     int64_t at = r.image;
     for (int i = 0; i < 2; i++) at = at * y_length[i] + p.axis[i].first + r.q[i] * p.axis[i].step;
     T* const to = y.p + (at * y_length[2] + a.first) * y.pixel;
-    const int64_t pixel = a.step * y.pixel, to_row = p.axis[1].step * y_length[2] * y.pixel;
-    const Range whole{a.taps ? outputs_inside(a, 0).begin : 0, a.taps ? outputs_inside(a, a.taps - 1).end : 0};
-    int64_t q = 0;
-    while (q < a.count) {
-      if (q >= whole.begin && q + together <= whole.end) {
-        pixels<together, W, Stride>(r, to + q * pixel, pixel, to_row, q, {0, a.taps});
-        q += together;
-      } else {
-        pixels<1, 0, 0>(r, to + q * pixel, pixel, to_row, q, taps_inside(a, q));
-        q++;
-      }
-    }
+    const int64_t pixels_apart = a.step * y.pixel, to_row = p.axis[1].step * y_length[2] * y.pixel;
+    in_tiles<T, depthwise_pixels, W, Stride>(
+        a,
+        [&](auto n, int64_t q)
+            FASTNN_INLINED { pixels<n.value, W, Stride>(r, to + q * pixels_apart, pixels_apart, to_row, q); },
+        [&](int64_t q) FASTNN_INLINED { pixel(r, to + q * pixels_apart, q, taps_inside(a, q)); });
   }
 
   template <int W, int Stride>
@@ -139,62 +191,63 @@ struct DepthwiseWeights {
   int64_t channels, width;
   Images<const T> x, dy;
 
-  // Adds to sums [tap][width] the products of N neighboring outputs from q on, with the taps of their row as in
-  // Depthwise::pixels.
+  // Adds to sums [tap][width] the products of N neighboring outputs from q on, as Depthwise::pixels reads them.
   template <int N, int W, int Stride>
-  FASTNN_INLINE void pixels(const DepthwiseRow& row, int64_t number, int64_t q, Range t, T* sums) const {
+  FASTNN_INLINE void pixels(const DepthwiseRow& row, int64_t number, int64_t q, T* sums) const {
     const ConvAxis& a = p.axis[2];
-    const int64_t pixel = x.pixel, from_pixel = a.stride * pixel, dilation = a.dilation * pixel;
-    const T* const base = x.p + (q * a.stride + a.offset + t.begin * a.dilation) * pixel;
-    const T* const next = x.p + (row.next + q * a.stride) * pixel;
+    const int64_t pixel = x.pixel, line = a.length * pixel;
+    const DepthwiseReach<T, N, W, Stride> reach(a, q);
+    const T* const base = x.p + (q * Stride + a.offset) * pixel;
+    const T* const next = x.p + (row.next + q * Stride) * pixel;
     const T* const slopes = dy.p + (number * a.count + q) * dy.pixel;
-    const int64_t line = a.length * pixel;
     for_vectors<T>(channels, [&](int64_t c, int m) FASTNN_INLINED {
       Vec<T> slope[N];
       unroll<N>([&](auto i) FASTNN_INLINED { slope[i] = load(slopes + i * dy.pixel + c, m); });
-      if constexpr (N > 1) {
-        for (int64_t r = 0; r < p.axis[1].stride; r++)
-          unroll<N * Stride>([&](auto i) FASTNN_INLINED { __builtin_prefetch(next + r * line + i * pixel + c, 0, 2); });
-        unroll<N>([&](auto i) FASTNN_INLINED { __builtin_prefetch(slopes + (a.count + i) * dy.pixel + c, 0, 2); });
-      }
+      for (int64_t r = 0; r < p.axis[1].stride; r++)
+        unroll<N * Stride>([&](auto i) FASTNN_INLINED { __builtin_prefetch(next + r * line + i * pixel + c, 0, 2); });
+      unroll<N>([&](auto i) FASTNN_INLINED { __builtin_prefetch(slopes + (a.count + i) * dy.pixel + c, 0, 2); });
       for (int r = 0; r < row.count; r++) {
-        const T* from = base + row.pixel[r] * pixel + c;
-        T* sum = sums + (row.kernel_row[r] * a.taps + t.begin) * width + c;
-        if constexpr (W > 0) {
-          Vec<T> values[(N - 1) * Stride + W];
-          unroll<(N - 1) * Stride + W>([&](auto i) FASTNN_INLINED { values[i] = load(from + i * pixel, m); });
-          unroll<W>([&](auto j) FASTNN_INLINED {
-            Vec<T> chain{};
-            unroll<N>([&](auto i) FASTNN_INLINED { chain = fma(values[i * Stride + j], slope[i], chain); });
-            (Vec<T>::load(sum + j * width) + chain).store(sum + j * width);
+        const T* const from = base + row.pixel[r] * pixel + c;
+        T* const sum = sums + row.kernel_row[r] * W * width + c;
+        Vec<T> values[reach.all];
+        unroll<reach.all>([&](auto i)
+                              FASTNN_INLINED { values[i] = load(from + reach.template place<i>() * pixel, m); });
+        unroll<W>([&](auto j) FASTNN_INLINED {
+          Vec<T> chain{};
+          unroll<N>([&](auto i) FASTNN_INLINED {
+            chain = reach.template add<i * Stride + j>(values[i * Stride + j], slope[i], chain);
           });
-        } else {
-          for (int64_t j = t.begin; j < t.end; j++, from += dilation, sum += width) {
-            Vec<T> chain{};
-            unroll<N>([&](auto i) FASTNN_INLINED { chain = fma(load(from + i * from_pixel, m), slope[i], chain); });
-            (Vec<T>::load(sum) + chain).store(sum);
-          }
-        }
+          (Vec<T>::load(sum + j * width) + chain).store(sum + j * width);
+        });
+      }
+    });
+  }
+
+  // Those of one output, with the taps [t.begin, t.end) of its row.
+  FASTNN_INLINE void pixel(const DepthwiseRow& row, int64_t number, int64_t q, Range t, T* sums) const {
+    const ConvAxis& a = p.axis[2];
+    const T* const base = x.p + (q * a.stride + a.offset + t.begin * a.dilation) * x.pixel;
+    const T* const slopes = dy.p + (number * a.count + q) * dy.pixel;
+    for_vectors<T>(channels, [&](int64_t c, int m) FASTNN_INLINED {
+      const Vec<T> slope = load(slopes + c, m);
+      for (int r = 0; r < row.count; r++) {
+        const T* from = base + row.pixel[r] * x.pixel + c;
+        T* sum = sums + (row.kernel_row[r] * a.taps + t.begin) * width + c;
+        for (int64_t j = t.begin; j < t.end; j++, from += a.dilation * x.pixel, sum += width)
+          (Vec<T>::load(sum) + load(from, m) * slope).store(sum);
       }
     });
   }
 
   template <int W, int Stride>
   void rows(int64_t lo, int64_t hi, T* sums) const {
-    constexpr int together = 8;
+    constexpr int together = 8;  // for every level: it is part of the order of sums
     const ConvAxis& a = p.axis[2];
-    const int64_t begin = outputs_inside(a, 0).begin, end = outputs_inside(a, a.taps - 1).end;
     for (int64_t n = lo; n < hi; n++) {
       const DepthwiseRow r(p, n);
-      for (int64_t q = 0; q < a.count;) {
-        if (q >= begin && q + together <= end) {
-          pixels<together, W, Stride>(r, n, q, {0, a.taps}, sums);
-          q += together;
-        } else {
-          pixels<1, 0, 0>(r, n, q, taps_inside(a, q), sums);
-          q++;
-        }
-      }
+      in_tiles<T, together, W, Stride>(
+          a, [&](auto k, int64_t q) FASTNN_INLINED { pixels<k.value, W, Stride>(r, n, q, sums); },
+          [&](int64_t q) FASTNN_INLINED { pixel(r, n, q, taps_inside(a, q), sums); });
     }
   }
 };
@@ -208,6 +261,10 @@ FASTNN_INLINE void with_taps(const ConvAxis& a, F f) {
     f(integral_constant<int, 3>{}, integral_constant<int, 1>{});
   else if (kind == 32)
     f(integral_constant<int, 3>{}, integral_constant<int, 2>{});
+  else if (kind == 11)  // these two are phases of the gradient by steps of 2
+    f(integral_constant<int, 1>{}, integral_constant<int, 1>{});
+  else if (kind == 21)
+    f(integral_constant<int, 2>{}, integral_constant<int, 1>{});
   else if (kind == 51)
     f(integral_constant<int, 5>{}, integral_constant<int, 1>{});
   else if (kind == 52)
