@@ -174,6 +174,18 @@ def test_equal_values_have_no_spread(target: str, dtype: Any) -> None:
         assert not ops.batch_norm(x, eps=0.01).any()
 
 
+@pytest.mark.parametrize("far", [0.0, 1e2, 1e4, 1e6])
+def test_a_first_value_far_from_the_others(far: float, target: str, dtype: Any) -> None:
+    """It is what statistics are reckoned from; and all values far from 0."""
+    for shape in ((1000, 20), (8, 3, 12, 12)):
+        x = values(shape, dtype)
+        x[0] = far * x.std()
+        for given in (x, channels_last(x), 1000 + x):
+            want = ops.batch_norm(given.astype(np.float64))
+            lost = 4e3 if given is x or np.array_equal(given, x) else 4e6
+            assert np.abs(ops.batch_norm(given) - want).max() <= lost * np.finfo(dtype).eps * np.abs(want).max()
+
+
 def test_reset(target: str) -> None:
     layer = nn.BatchNorm1d(3)
     fresh = {k: v.numpy().copy() for k, v in layer.state_dict().items()}
