@@ -1,8 +1,9 @@
 """How fast are convolutions? Layers of well-known networks: forward and both gradients, float32, one thread.
 
-Each row: the fraction of the processor's peak that fastnn reaches, and how many times as long the NumPy definition and,
-where it is installed, PyTorch take for the same, in channels-last memory and in its default order. Turns are taken in
-one process, and all results are compared before anything is timed. fastnn gets channels-last images.
+Each row: the fraction of the processor's peak that fastnn reaches, by the operations of the direct way, and how many
+times as long others take for the same: fastnn without Winograd's way where it has that, the NumPy definition and, where
+it is installed, PyTorch in channels-last memory and in its default order. Turns are taken in one process, and all
+results are compared before anything is timed. fastnn gets channels-last images.
 """
 
 from __future__ import annotations
@@ -69,6 +70,11 @@ RESNET_50 = [
     *(Layer(1024, 512, 1, 1, 14), Layer(512, 512, 3, 2, 14), Layer(512, 2048, 1, 1, 7), Layer(1024, 2048, 1, 2, 14)),
     *(Layer(2048, 512, 1, 1, 7), Layer(512, 512, 3, 1, 7)),
 ]
+VGG_19 = [  # each once: the network has 128 to 512 channels several times
+    *(Layer(3, 64, 3, 1, 224), Layer(64, 64, 3, 1, 224), Layer(64, 128, 3, 1, 112), Layer(128, 128, 3, 1, 112)),
+    *(Layer(128, 256, 3, 1, 56), Layer(256, 256, 3, 1, 56), Layer(256, 512, 3, 1, 28), Layer(512, 512, 3, 1, 28)),
+    Layer(512, 512, 3, 1, 14),
+]
 DEPTHWISE = [
     *(Layer(32, 32, 3, 1, 112, 32), Layer(64, 64, 3, 2, 112, 64), Layer(128, 128, 3, 1, 56, 128)),
     *(Layer(128, 128, 3, 2, 56, 128), Layer(256, 256, 3, 1, 28, 256), Layer(256, 256, 3, 2, 28, 256)),
@@ -119,6 +125,19 @@ def images(shape: tuple[int, ...], seed: int) -> Array:
     return np.moveaxis(np.random.default_rng(seed).standard_normal((n, *space, c), dtype=np.float32), -1, 1)
 
 
+def directly(call: Callable[[], Any]) -> Callable[[], Any]:
+    """The same without Winograd's way."""
+
+    def run() -> Any:
+        fastnn.set_winograd(False)
+        try:
+            return call()
+        finally:
+            fastnn.set_winograd(True)
+
+    return run
+
+
 def passes(layer: Layer, batch: int, baseline: bool) -> Iterator[tuple[str, float, Calls]]:
     """For each pass: its name, its operations, and who can do it."""
     x = images((batch, layer.channels, *(layer.size,) * layer.space), 0)
@@ -132,7 +151,10 @@ def passes(layer: Layer, batch: int, baseline: bool) -> Iterator[tuple[str, floa
         columns["NumPy"] = conv.op.backward_kernels[0]
     flops = 2.0 * np.prod(shape[1:]) * (x if layer.transposed else y.array).size
     torch = torch_calls(layer, x, w, dy) if importlib.util.find_spec("torch") else {}
+    both_ways = layer.kernel == 3 and layer.stride == 1 and layer.groups == 1 and min(layer.channels, layer.out) >= 16
     forward: Calls = {"fastnn": lambda: conv(x, w, None, **layer.how)}
+    if both_ways:
+        forward["direct"] = directly(forward["fastnn"])
     if baseline:
         forward["NumPy"] = lambda: conv.op.forward_kernels[0](x, w, None, *saved[2:])
     yield "forward", flops, forward | torch.get("forward", {})
@@ -140,6 +162,8 @@ def passes(layer: Layer, batch: int, baseline: bool) -> Iterator[tuple[str, floa
         calls: Calls = {
             who: lambda kernel=kernel, needs=1 << i: kernel(dy, *saved, needs) for who, kernel in columns.items()
         }
+        if both_ways:
+            calls["direct"] = directly(calls["fastnn"])
         yield name, flops, calls | torch.get(name, {})
 
 

@@ -1,5 +1,5 @@
-// A pass over images by Winograd's way: tiles and weights to 36 planes each, a product of matrices for each plane, and
-// back. Tiles are transformed block by block; a job then takes a panel of channels of the result for some of them.
+// A pass over images by Winograd's way: tiles of data and weights to 36 planes each, a product of matrices for each
+// plane, and back; panel by panel of channels of the result, for a strip of tiles.
 #pragma once
 
 #include "kernels/conv/pack.h"
@@ -18,23 +18,11 @@ struct Winograd {
   bool relu;          // of the result
   WinogradTiles tiles;
   EvenSplit panels;
-  int64_t row, plane;  // of the transformed tiles
-  float* data;
-  const float* zeros;
+  int64_t row, plane;  // of transformed data
 
   static constexpr int64_t lanes = Floats::lanes, panel_width = conv_vectors * lanes;
 
   FASTNN_INLINE int64_t panel_plane() const { return winograd_plane(p.in * panel_width); }
-
-  // Data of some tiles, at their places in the block that begins at `first`.
-  void transform_tiles(int64_t first, Range range) const {
-    for (int64_t t = range.begin; t < range.end; t++) {
-      const TilePlace at(tiles, first + t);
-      const SquarePixels<6> pixels(x, at.image, p.axis[1].length, p.axis[2].length, at.row + p.axis[1].offset,
-                                   at.column + p.axis[2].offset, zeros);
-      transform_data_tile(pixels, p.in, data + t * row, plane);
-    }
-  }
 
   // The weights of a panel, a row for each channel of x.
   void transform_weights(int64_t panel, float* to) const {
@@ -69,11 +57,11 @@ struct Winograd {
     }
   }
 
-  // The products of some tiles and a panel of weights, for all points.
-  void multiply(Range range, const float* weights, int vectors, float* sums, int64_t sums_plane) const {
+  // The products of `count` tiles of data and a panel of weights, for all points.
+  void multiply(const float* data, int64_t count, const float* weights, int vectors, float* sums,
+                int64_t sums_plane) const {
     const int64_t width = vectors * lanes;
-    const EvenSplit chunks(p.in, parts(p.in, winograd_chain)),
-        heights(range.size(), parts(range.size(), conv_rows[vectors]));
+    const EvenSplit chunks(p.in, parts(p.in, winograd_chain)), heights(count, parts(count, conv_rows[vectors]));
     const ConvKernel<float>* const kernels = conv_kernels<float>(vectors, lanes);
     ConvTile<float> tile;
     tile.segments[0] = tile.segments[1] = tile.segments[2] = 1;
@@ -83,8 +71,9 @@ struct Winograd {
     tile.bias = nullptr;
     tile.relu = false;
     tile.last = lanes;
-    tile.fetch_step = 0;
     for (int q = 0; q < winograd_points; q++) {
+      const float* const next = data + (q + 1) * plane;
+      Fetch fetch{reinterpret_cast<const char*>(next), q + 1 < winograd_points ? count * row * 4 : 0};
       for (int64_t n = 0; n < chunks.count; n++) {
         const Range c = chunks.part(n);
         tile.k = c.size();
@@ -92,22 +81,22 @@ struct Winograd {
         tile.accumulate = n > 0;
         for (int64_t h = 0; h < heights.count; h++) {
           const int64_t first = heights.begin(h), height = heights.size(h), half = (height + 1) / 2;
-          tile.a = data + q * plane + (range.begin + first) * row + c.begin;
+          tile.a = data + q * plane + first * row + c.begin;
           tile.c = sums + q * sums_plane + first * width;
           tile.a_second = half * row;
           tile.c_second = half * width;
-          tile.fetch = reinterpret_cast<const char*>(tile.a);
+          fetch.share(tile, tile.k);
           kernels[height](tile);
         }
       }
     }
   }
 
-  // The outputs of some tiles, for a panel of channels.
-  void transform_outputs(int64_t first, Range range, Range v, const float* sums, int64_t sums_plane) const {
+  // From the sums of some tiles to the result, for a panel of channels.
+  void transform_sums(Range range, Range v, const float* sums, int64_t sums_plane) const {
     const int64_t width = v.size() * lanes, height = p.axis[1].count, length = p.axis[2].count;
     for (int64_t t = range.begin; t < range.end; t++, sums += width) {
-      const TilePlace at(tiles, first + t);
+      const TilePlace at(tiles, t);
       const int64_t rows = height - at.row, columns = length - at.column;
       for (int64_t n = 0; n < v.size(); n++) {
         const int64_t o = (v.begin + n) * lanes;
@@ -135,6 +124,14 @@ struct Winograd {
       }
     }
   }
+
+  // The result of some tiles, whose data are at `data`, for a panel of channels.
+  void panel(int64_t number, Range range, const float* data, const float* weights, float* sums) const {
+    const Range v = panels.part(number);
+    const int64_t sums_plane = winograd_plane(range.size() * v.size() * lanes);
+    multiply(data, range.size(), weights, static_cast<int>(v.size()), sums, sums_plane);
+    transform_sums(range, v, sums, sums_plane);
+  }
 };
 
 // All of a pass; `scratch` has the room that winograd_room tells.
@@ -144,48 +141,68 @@ inline void winograd(Context& context, const ConvPass& p, const ConvWeights<floa
   if (tiles.all == 0) return;
   const WinogradBlocks sizes = winograd_blocks(p);
   const WinogradRoom room = winograd_room(p);
-  const EvenSplit blocks(tiles.all, parts(tiles.all, sizes.tiles));
   float* const weights = reinterpret_cast<float*>(scratch);
-  float* const data = reinterpret_cast<float*>(scratch + room.weights);
+  float* const shared = reinterpret_cast<float*>(scratch + room.weights);
   float* const zeros = reinterpret_cast<float*>(scratch + room.weights + room.tiles);
   char* const jobs = scratch + room.weights + room.tiles + room.zeros;
   __builtin_memset(zeros, 0, room.zeros);
-  const int64_t row = winograd_row(p.in);
-  const Winograd g{
-      p, w, x, y, bias, relu, tiles, conv_panels<float>(p.out), row, winograd_plane(blocks.size(0) * row), data, zeros};
-  const int64_t panel = winograd_points * g.panel_plane();
-  if (!sizes.weights_pass) {
-    parallel_for(context, g.panels.count, larger(1, 4096 / p.in), [&](int64_t lo, int64_t hi) {
+  const EvenSplit blocks(tiles.all, parts(tiles.all, sizes.block));
+  const int64_t row = winograd_row(p.in), plane = winograd_plane(blocks.size(0) * row);
+  const Winograd g{p, w, x, y, bias, relu, tiles, conv_panels<float>(p.out), row, plane};
+  const int64_t panel = winograd_points * g.panel_plane(), panels = g.panels.count;
+  Slots slots;
+  // Jobs that a thread takes at a time: a million products at least.
+  const auto grain = [&](int64_t all, int64_t count, int64_t columns) {
+    return larger(parts(all, conv_jobs), 1000000 / (winograd_points * count * p.in * columns) + 1);
+  };
+  const auto transform = [&](Range range, float* to) {
+    transform_data_tiles(x, p.in, tiles, range, p, zeros, to, plane);
+  };
+  // body(data, sums, weights) with a job's own room for each.
+  const auto with_room = [&](auto body) {
+    const int slot = slots.take();
+    char* const own = jobs + static_cast<size_t>(slot) * room.job();
+    body(reinterpret_cast<float*>(own), reinterpret_cast<float*>(own + room.job_tiles),
+         reinterpret_cast<float*>(own + room.job_tiles + room.job_sums));
+    slots.give(slot);
+  };
+  if (!sizes.passing) {
+    parallel_for(context, panels, larger(1, 128 / p.in), [&](int64_t lo, int64_t hi) {
       for (int64_t n = lo; n < hi; n++) g.transform_weights(n, weights + n * panel);
+    });
+  }
+  if (!sizes.shared) {
+    return parallel_for(context, blocks.count, grain(blocks.count, blocks.size(0), p.out), [&](int64_t lo, int64_t hi) {
+      with_room([&](float* data, float* sums, float*) {
+        for (int64_t b = lo; b < hi; b++) {
+          transform(blocks.part(b), data);
+          for (int64_t n = 0; n < panels; n++) g.panel(n, blocks.part(b), data, weights + n * panel, sums);
+        }
+      });
     });
   }
   for (int64_t b = 0; b < blocks.count; b++) {
     const int64_t first = blocks.begin(b), count = blocks.size(b);
-    parallel_for(context, count, larger(1, 256 / p.in), [&](int64_t lo, int64_t hi) {
-      g.transform_tiles(first, {lo, hi});
+    parallel_for(context, count, larger(4, parts(count, conv_jobs)), [&](int64_t lo, int64_t hi) {
+      transform({first + lo, first + hi}, shared + lo * row);
     });
     const EvenSplit strips(count, parts(count, sizes.strip));
-    const int64_t apart = sizes.weights_pass ? 1 : strips.count, all = apart * g.panels.count;
-    const int64_t products = winograd_points * parts(count, apart) * p.in * Winograd::panel_width;
-    Slots slots;
-    parallel_for(context, all, larger(parts(all, conv_jobs), 1000000 / products + 1), [&](int64_t lo, int64_t hi) {
-      const int slot = slots.take();
-      float* const sums = reinterpret_cast<float*>(jobs + static_cast<size_t>(slot) * room.job);
-      float* const passing = sums + winograd_panel(sizes.strip);
-      for (int64_t n = lo; n < hi; n++) {
-        const int64_t number = n % g.panels.count;
-        const Range v = g.panels.part(number);
-        if (sizes.weights_pass) g.transform_weights(number, passing);
-        const float* const own = sizes.weights_pass ? passing : weights + number * panel;
-        const int64_t strip = n / g.panels.count, end = sizes.weights_pass ? strips.count : strip + 1;
-        for (int64_t s = strip; s < end; s++) {
-          const Range range = strips.part(s);
-          const int64_t sums_plane = winograd_plane(range.size() * v.size() * Winograd::lanes);
-          g.multiply(range, own, static_cast<int>(v.size()), sums, sums_plane);
-          g.transform_outputs(first, range, v, sums, sums_plane);
+    const int64_t apart = sizes.passing ? 1 : strips.count, all = apart * panels;
+    parallel_for(context, all, grain(all, parts(count, apart), Winograd::panel_width), [&](int64_t lo, int64_t hi) {
+      with_room([&](float*, float* sums, float* passing) {
+        for (int64_t n = lo; n < hi; n++) {
+          const int64_t number = n % panels;
+          const float* own = weights + number * panel;
+          if (sizes.passing) {
+            g.transform_weights(number, passing);
+            own = passing;
+          }
+          for (int64_t s = n / panels; s < (sizes.passing ? strips.count : n / panels + 1); s++) {
+            const Range range = strips.part(s);
+            g.panel(number, {first + range.begin, first + range.end}, shared + range.begin * row, own, sums);
+          }
         }
-      }
-      slots.give(slot);
+      });
     });
   }
 }

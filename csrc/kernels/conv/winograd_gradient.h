@@ -24,29 +24,29 @@ struct WinogradGradient {
 
   // Tiles of x and dy, at their places in the block that begins at `first`.
   void transform_tiles(int64_t first, Range range) const {
-    for (int64_t t = range.begin; t < range.end; t++) {
-      const TilePlace at(tiles, first + t);
-      const SquarePixels<6> pixels(x, at.image, p.axis[1].length, p.axis[2].length, at.row + p.axis[1].offset,
-                                   at.column + p.axis[2].offset, zeros);
-      transform_data_tile(pixels, p.in, x_data + t * row, plane);
-      const SquarePixels<4> slopes(dy, at.image, p.axis[1].count, p.axis[2].count, at.row, at.column, zeros);
-      for (int64_t n = 0; n < panels.count; n++) {
-        const Range v = panels.part(n);
-        float* to = dy_data + n * winograd_points * dy_plane + t * v.size() * lanes;
-        for (int64_t o = v.begin * lanes; o < v.end * lanes; o += lanes, to += lanes) {
-          const int present = static_cast<int>(smaller(lanes, p.out - o));
-          const auto square = [&](auto load) FASTNN_INLINED {
-            transform_square<4, 6>([](const auto& g, auto& d) FASTNN_INLINED { transform_slopes(g, d); }, load,
-                                   [&](auto i, auto j, Floats d)
-                                       FASTNN_INLINED { d.store(to + (i * 6 + j) * dy_plane); });
-          };
-          if (present == lanes)
-            square([&](auto i, auto j) FASTNN_INLINED { return Floats::load(slopes.at[i][j] + o); });
-          else
-            square([&](auto i, auto j) FASTNN_INLINED { return Floats::load(slopes.at[i][j] + o, present); });
-        }
-      }
-    }
+    const Range all{first + range.begin, first + range.end};
+    transform_data_tiles(x, p.in, tiles, all, p, zeros, x_data + range.begin * row, plane);
+    const int64_t length[2] = {p.axis[1].count, p.axis[2].count}, offset[2] = {0, 0};
+    for_each_square<4>(
+        dy, tiles, all, length, offset, zeros, [&](int64_t t, const auto& from, auto fetch) FASTNN_INLINED {
+          for (int64_t n = 0; n < panels.count; n++) {
+            const Range v = panels.part(n);
+            float* to = dy_data + n * winograd_points * dy_plane + (range.begin + t) * v.size() * lanes;
+            for (int64_t o = v.begin * lanes; o < v.end * lanes; o += lanes, to += lanes) {
+              const int present = static_cast<int>(smaller(lanes, p.out - o));
+              fetch(o);
+              const auto square = [&](auto load) FASTNN_INLINED {
+                transform_square<4, 6>([](const auto& g, auto& d) FASTNN_INLINED { transform_slopes(g, d); }, load,
+                                       [&](auto i, auto j, Floats d)
+                                           FASTNN_INLINED { d.store(to + (i * 6 + j) * dy_plane); });
+              };
+              if (present == lanes)
+                square([&](auto i, auto j) FASTNN_INLINED { return Floats::load(from.at[i][j] + o); });
+              else
+                square([&](auto i, auto j) FASTNN_INLINED { return Floats::load(from.at[i][j] + o, present); });
+            }
+          }
+        });
   }
 
   // The products of some channels of x and a panel of dy over `count` tiles.
@@ -120,7 +120,7 @@ inline void winograd_gradient(Context& context, const ConvPass& p, Images<const 
     return;
   }
   const WinogradGradientRoom room = winograd_gradient_room(p);
-  const EvenSplit blocks(tiles.all, parts(tiles.all, winograd_gradient_block(p)));
+  const EvenSplit blocks(tiles.all, parts(tiles.all, winograd_gradient_block));
   const int64_t row = winograd_row(p.in);
   float* const zeros = reinterpret_cast<float*>(scratch + room.x + room.dy);
   float* const sums = reinterpret_cast<float*>(scratch + room.x + room.dy + room.zeros);
@@ -141,7 +141,7 @@ inline void winograd_gradient(Context& context, const ConvPass& p, Images<const 
   const int64_t jobs = g.chunks.count * g.panels.count;
   for (int64_t b = 0; b < blocks.count; b++) {
     const int64_t first = blocks.begin(b), count = blocks.size(b);
-    parallel_for(context, count, larger(1, 256 / (p.in + p.out)), [&](int64_t lo, int64_t hi) {
+    parallel_for(context, count, larger(4, parts(count, conv_jobs)), [&](int64_t lo, int64_t hi) {
       g.transform_tiles(first, {lo, hi});
     });
     const int64_t products = winograd_points * count * g.chunks.size(0) * WinogradGradient::panel_width;

@@ -5,7 +5,8 @@
 // take 36 products instead of 144. For all channels, each of the 36 points is a product of matrices. The gradient of
 // the weights takes tiles of x as 6x6 and of dy as 4x4 values to 3x3 sums. (Lavin and Gray, Fast Algorithms for
 // Convolutional Neural Networks, 2015; the points are those of Barabasz et al., Error Analysis and Improving the
-// Accuracy of Winograd Convolution, 2020: 0, 1, -1, 2, -2 has twice the error.)
+// Accuracy of Winograd Convolution, 2020: with 2 for 1/2 the error is 1.5 times as large, and 3 times in the corner of
+// a tile.)
 #pragma once
 
 #include "kernels/conv/shape.h"
@@ -46,48 +47,54 @@ FASTNN_INLINE int64_t winograd_row(int64_t channels) { return ceil_div(channels,
 
 // Bounds for all levels: panels have 8, 16 or 32 columns.
 FASTNN_INLINE int64_t winograd_panels(int64_t rows, int64_t columns) {
-  return winograd_points * ((rows + 16) * (ceil_div(columns, 16) + 1) * 16 + 32 * (columns / 8 + 2));
+  return winograd_points * (rows * (ceil_div(columns, 16) + 1) * 16 + 32 * (columns / 8 + 2));
 }
 FASTNN_INLINE int64_t winograd_panel(int64_t rows) { return winograd_points * winograd_plane(rows * 32); }
 
-// The pass itself goes through blocks of tiles, in them through strips that stay in the second cache.
+// The pass itself goes through strips of tiles, for each of which a job transforms the data and takes all weights:
+// these stay in the second cache. Many channels: through blocks, whose transformed data all jobs share, and a job takes
+// a strip and a panel of weights; where those are more than the third cache holds, each panel is transformed when its
+// turn has come, for each block again. No result depends on any of this. Sizes were tried from 14 tiles to 196.
 struct WinogradBlocks {
-  int64_t tiles, strip;  // at most
-  bool weights_pass;     // are transformed panel by panel, for each block again: where they are more than caches hold
+  int64_t strip, block;  // tiles
+  bool shared, passing;
 };
 FASTNN_INLINE WinogradBlocks winograd_blocks(const ConvPass& p) {
-  const int64_t tile_bytes = winograd_points * winograd_row(p.in) * 4;
-  const bool many = winograd_points * 4 * p.in * p.out > 16 << 20;
-  const int64_t most = many ? 10 << 20 : 2 << 20, strip = 56;
-  const int64_t fits = most / tile_bytes;
-  return {fits < strip ? strip : fits / strip * strip, strip, many};
+  const int64_t all = winograd_tiles(p).all, tile_bytes = winograd_points * winograd_row(p.in) * 4;
+  if (p.in <= 128) {
+    const int64_t strip = all < 8 * 28 ? 14 : 28;
+    return {strip, strip, false, false};
+  }
+  const int64_t strip = 112, fits = (10 << 20) / tile_bytes / strip * strip;
+  return {strip, fits < strip ? strip : fits, true, winograd_points * 4 * p.in * p.out > 16 << 20};
 }
 struct WinogradRoom {
-  size_t weights, tiles, zeros, job;
-  FASTNN_INLINE size_t all() const { return weights + tiles + zeros + conv_jobs * job; }
+  size_t weights, tiles, zeros, job_tiles, job_sums, job_weights;
+  FASTNN_INLINE size_t job() const { return job_tiles + job_sums + job_weights; }
+  FASTNN_INLINE size_t all() const { return weights + tiles + zeros + conv_jobs * job(); }
 };
 FASTNN_INLINE WinogradRoom winograd_room(const ConvPass& p) {
   const WinogradBlocks b = winograd_blocks(p);
-  const int64_t all = winograd_tiles(p).all, tiles = all < b.tiles ? all : b.tiles;
-  const int64_t weights = b.weights_pass ? 0 : winograd_panels(p.in, p.out);
-  const int64_t sums = winograd_panel(b.strip) + (b.weights_pass ? winograd_panel(p.in) : 0);
-  return {conv_align(weights * 4), conv_align(winograd_points * winograd_plane(tiles * winograd_row(p.in)) * 4),
-          conv_align(winograd_row(p.in) * 4), conv_align(sums * 4)};
+  const int64_t all = winograd_tiles(p).all, tiles = all < b.block ? all : b.block;
+  const size_t data = conv_align(winograd_points * winograd_plane(tiles * winograd_row(p.in)) * 4);
+  return {b.passing ? 0 : conv_align(winograd_panels(p.in, p.out) * 4),
+          b.shared ? data : 0,
+          conv_align(winograd_row(p.in) * 4),
+          b.shared ? 0 : data,
+          conv_align(winograd_panel(b.strip) * 4),
+          b.passing ? conv_align(winograd_panel(p.in) * 4) : 0};
 }
 
-// The gradient of the weights: products over the tiles of a block are added to the sums of the blocks before. Part of
-// the order of sums.
-FASTNN_INLINE int64_t winograd_gradient_block(const ConvPass& p) {
-  const int64_t fits = (8 << 20) / (winograd_points * 4 * (winograd_row(p.in) + p.out));
-  return fits < 64 ? 64 : fits > 256 ? 256 : fits;
-}
-constexpr int64_t winograd_gradient_rows = 56;  // channels of x that a job takes at most
+// The gradient of the weights goes through blocks of tiles, whose products are added to the sums of the blocks before:
+// part of the order of sums. With 56 tiles 512 channels take a third more time, for their sums.
+constexpr int64_t winograd_gradient_block = 128;
+constexpr int64_t winograd_gradient_rows = 28;  // channels of x that a job takes at most; 112 are no faster
 struct WinogradGradientRoom {
   size_t x, dy, zeros, sums;
   FASTNN_INLINE size_t all() const { return x + dy + zeros + sums; }
 };
 FASTNN_INLINE WinogradGradientRoom winograd_gradient_room(const ConvPass& p) {
-  const int64_t all = winograd_tiles(p).all, block = winograd_gradient_block(p), tiles = all < block ? all : block;
+  const int64_t all = winograd_tiles(p).all, block = winograd_gradient_block, tiles = all < block ? all : block;
   const int64_t zeros = winograd_row(p.in > p.out ? p.in : p.out);
   const int64_t jobs = ceil_div(p.in, winograd_gradient_rows);
   const int64_t sums = all > block ? jobs * winograd_panels(ceil_div(p.in, jobs), p.out)

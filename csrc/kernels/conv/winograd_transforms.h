@@ -101,18 +101,47 @@ struct SquarePixels {
   }
 };
 
-// All channels of a square of data to row `to` of each plane.
-FASTNN_INLINE void transform_data_tile(const SquarePixels<6>& from, int64_t channels, float* to, int64_t plane) {
-  const auto vector = [&](int64_t c, auto load) FASTNN_INLINED {
-    transform_square<6, 6>([](const auto& d, auto& t) FASTNN_INLINED { transform_data(d, t); },
-                           [&](auto i, auto j) FASTNN_INLINED { return load(from.at[i][j] + c); },
-                           [&](auto i, auto j, Floats v) FASTNN_INLINED { v.store(to + (i * 6 + j) * plane + c); });
+// Squares of a run of tiles, one after the other: the pixels of the next one that are new are fetched meanwhile. Where
+// images come from memory, that takes a tenth to a third off the time of the transforms.
+template <int Size, class Body>
+FASTNN_INLINE void for_each_square(Images<const float> x, const WinogradTiles& tiles, Range range,
+                                   const int64_t* length, const int64_t* offset, const float* zeros, Body body) {
+  const auto square = [&](int64_t t) FASTNN_INLINED {
+    const TilePlace at(tiles, t);
+    return SquarePixels<Size>(x, at.image, length[0], length[1], at.row + offset[0], at.column + offset[1], zeros);
   };
+  if (range.size() == 0) return;
+  SquarePixels<Size> now = square(range.begin);
+  for (int64_t t = range.begin; t < range.end; t++) {
+    const SquarePixels<Size> next = square(t + 1 < range.end ? t + 1 : t);
+    body(t - range.begin, now, [&](int64_t c) FASTNN_INLINED {
+      for (int i = Size - 4; i < Size; i++)
+        for (int j = Size - 4; j < Size; j++) __builtin_prefetch(next.at[i][j] + c, 0, 3);
+    });
+    now = next;
+  }
+}
+
+// All channels of some tiles of data: row after row of each plane.
+inline void transform_data_tiles(Images<const float> x, int64_t channels, const WinogradTiles& tiles, Range range,
+                                 const ConvPass& p, const float* zeros, float* to, int64_t plane) {
+  const int64_t length[2] = {p.axis[1].length, p.axis[2].length}, offset[2] = {p.axis[1].offset, p.axis[2].offset};
   constexpr int64_t lanes = Floats::lanes;
-  const int64_t whole = channels / lanes * lanes;
+  const int64_t whole = channels / lanes * lanes, row = winograd_row(channels);
   const int rest = static_cast<int>(channels - whole);
-  for (int64_t c = 0; c < whole; c += lanes) vector(c, [](const float* p) FASTNN_INLINED { return Floats::load(p); });
-  if (rest > 0) vector(whole, [rest](const float* p) FASTNN_INLINED { return Floats::load(p, rest); });
+  for_each_square<6>(
+      x, tiles, range, length, offset, zeros, [&](int64_t t, const auto& from, auto fetch) FASTNN_INLINED {
+        const auto vector = [&](int64_t c, auto load) FASTNN_INLINED {
+          float* const own = to + t * row + c;
+          fetch(c);
+          transform_square<6, 6>([](const auto& d, auto& done) FASTNN_INLINED { transform_data(d, done); },
+                                 [&](auto i, auto j) FASTNN_INLINED { return load(from.at[i][j] + c); },
+                                 [&](auto i, auto j, Floats v) FASTNN_INLINED { v.store(own + (i * 6 + j) * plane); });
+        };
+        for (int64_t c = 0; c < whole; c += lanes)
+          vector(c, [](const float* at) FASTNN_INLINED { return Floats::load(at); });
+        if (rest > 0) vector(whole, [rest](const float* at) FASTNN_INLINED { return Floats::load(at, rest); });
+      });
 }
 
 }  // namespace
