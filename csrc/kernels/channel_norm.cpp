@@ -12,18 +12,18 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-// Sums of x less a shift, and of its squares.
-template <class T>
+// Sums of x less a shift, and of its squares, rows being added as S.
+template <class S, class T>
 struct Moments {
-  using Value = T;
+  using Value = S;
 
   const T *x, *shift;
 
-  FASTNN_INLINE Vec<T> at(int64_t k, int m) const { return load(shift + k, m); }
+  FASTNN_INLINE Vec<S> at(int64_t k, int m) const { return load_as<S>(shift + k, m); }
   FASTNN_INLINE Vec<double> all(int64_t k) const { return Vec<double>(static_cast<double>(shift[k])); }
-  template <class S>
-  FASTNN_INLINE void step(Vec<S> middle, int64_t i, int m, Vec<S>& a, Vec<S>& b) const {
-    const Vec<S> d = load_as<S>(x + i, m) - middle;
+  template <class Sum>
+  FASTNN_INLINE void step(Vec<Sum> middle, int64_t i, int m, Vec<Sum>& a, Vec<Sum>& b) const {
+    const Vec<Sum> d = load_as<Sum>(x + i, m) - middle;
     a += d;
     b = fma(d, d, b);
   }
@@ -130,9 +130,9 @@ FASTNN_INLINE void each_group(const Channels& s, F f) {
     f(g, g / s.groups * s.channels + g % s.groups * s.group_size(), g % s.groups * s.group_size());
 }
 
-// Mean and variance of each group. While summing, the group's first value is subtracted; a second sweep subtracts the
-// mean if that first value is more than four deviations away, since then digits were lost, and always for doubles, so
-// that equal values have no spread at all.
+// Mean and variance of each group. In a first sweep the group's first value is subtracted. A second one, all in
+// doubles, subtracts the mean: where that first value is more than four deviations away or a square overflows, since
+// then digits were lost, and always for doubles, so that equal values have no spread at all.
 template <class T>
 void statistics(const Channels& s, Context& x, const T* p, double* room, double* mean, double* var) {
   const int64_t size = s.group_size(), each = s.sum_blocks() * 2 * s.channels;
@@ -147,7 +147,10 @@ void statistics(const Channels& s, Context& x, const T* p, double* room, double*
     each_group(s, [&](int64_t g, int64_t k, int64_t) {
       for (int64_t j = 0; j < size; j++) shift[k + j] = static_cast<T>(mean[g]);
     });
-    channel_sums(s, x, Moments<T>{p, shift}, partial);
+    if (sweep == 0)
+      channel_sums(s, x, Moments<T, T>{p, shift}, partial);
+    else
+      channel_sums(s, x, Moments<double, T>{p, shift}, partial);
     again = std::is_same_v<T, double>;
     each_group(s, [&](int64_t g, int64_t k, int64_t c) {
       const double* const sums = partial + k / s.channels * each + c;
@@ -159,7 +162,7 @@ void statistics(const Channels& s, Context& x, const T* p, double* room, double*
       mean[g] = static_cast<double>(shift[k]) + a / n;
       const double v = (b - a * (a / n)) / n;
       var[g] = v < 0 ? 0 : v;
-      again = again || (a / n) * (a / n) > 16 * var[g];
+      again = again || !((a / n) * (a / n) <= 16 * var[g] && var[g] < __builtin_inf());
     });
   }
 }
