@@ -29,6 +29,7 @@ struct WeightGradient {
     const bool touching = boxes.staged && c.size() < 8 && p.axis[2].dilation == 1;
     const int64_t runs = touching ? 1 : p.axis[2].taps, run = touching ? c.size() * p.axis[2].taps : c.size();
     const EvenSplit tiles(run, parts(run, most));
+    const bool pairs = touching && 2 * run <= most;  // of rows of the kernel, in one tile
     step[3] = !boxes.staged ? x.pixel : touching ? c.size() : tile_pixel;
     for (int i = 3; i-- > 0;) step[i] = step[i + 1] * (boxes.staged ? read.extent[i + 1] : p.axis[i].length);
     const int64_t copied = step[0] * read.extent[0];
@@ -86,18 +87,21 @@ struct WeightGradient {
       for (int64_t t = 0; t < tiles.count; t++) {
         const int64_t height = tiles.size(t), half = (height + 1) / 2;
         const T* const a = a0 + (boxes.staged && !touching ? t * copied : tiles.begin(t));
-        tile.a_second = half;
-        tile.c_second = half * columns;
         tile.c = own + o * c.size() * p.taps() + tiles.begin(t) * columns;
         for (int64_t d = 0; d < p.axis[0].taps; d++)
-          for (int64_t h = 0; h < p.axis[1].taps; h++)
+          for (int64_t h = 0; h < p.axis[1].taps; h++) {
+            const bool pair = pairs && h + 1 < p.axis[1].taps;
+            tile.a_second = pair ? p.axis[1].dilation * step[2] : half;
+            tile.c_second = (pair ? run : half) * columns;
             for (int64_t w = 0; w < runs; w++) {
               tile.a = a + d * p.axis[0].dilation * step[1] + h * p.axis[1].dilation * step[2] +
                        w * p.axis[2].dilation * step[3];
               (fetch_y.bytes > 0 ? fetch_y : fetch_x).share(tile, pixels);
-              kernels[height](tile);
-              tile.c += run * columns;
+              kernels[pair ? 2 * run : height](tile);
+              tile.c += (pair ? 2 * run : run) * columns;
             }
+            if (pair) h++;
+          }
       }
     }
   }
