@@ -17,46 +17,104 @@ array = kernel(KERNELS)
 
 
 @jit
+def reach(length, out, stride, before):
+    """The positions of a result whose values lie inside the image, for one value of the kernel."""
+    first = min(out, max(0, (before + stride - 1) // stride))
+    return first, max(first, min(out, (length - 1 + before) // stride + 1))
+
+
+@jit
 def take_windows(x, rows, kernel, out, stride, before, dilation):
-    """im2col of one image: rows (windows, c * kernel) from x (c, d, h, w)."""
+    """im2col of one image: rows (c * kernel, windows) from x (c, d, h, w), a row of the image at a time."""
     c, length = x.shape[0], x.shape[1:]
-    for p in range(out[0]):
-        for q in range(out[1]):
-            for r in range(out[2]):
-                row = (p * out[1] + q) * out[2] + r
-                at = 0
-                for k in range(c):
-                    for i in range(kernel[0]):
+    at = 0
+    for k in range(c):
+        for i in range(kernel[0]):
+            for j in range(kernel[1]):
+                for m in range(kernel[2]):
+                    off = m * dilation[2] - before[2]
+                    first, last = reach(length[2], out[2], stride[2], -off)
+                    row = rows[at]
+                    at += 1
+                    for p in range(out[0]):
                         d = p * stride[0] - before[0] + i * dilation[0]
-                        for j in range(kernel[1]):
+                        for q in range(out[1]):
                             h = q * stride[1] - before[1] + j * dilation[1]
-                            inside = 0 <= d < length[0] and 0 <= h < length[1]
-                            for m in range(kernel[2]):
-                                w = r * stride[2] - before[2] + m * dilation[2]
-                                rows[row, at] = x[k, d, h, w] if inside and 0 <= w < length[2] else 0
-                                at += 1
+                            here = (p * out[1] + q) * out[2]
+                            if not (0 <= d < length[0] and 0 <= h < length[1]):
+                                row[here : here + out[2]] = 0
+                                continue
+                            line = x[k, d, h]
+                            for r in range(first):
+                                row[here + r] = 0
+                            if stride[2] == 1:
+                                for r in range(first, last):
+                                    row[here + r] = line[r + off]
+                            else:
+                                for r in range(first, last):
+                                    row[here + r] = line[r * stride[2] + off]
+                            for r in range(last, out[2]):
+                                row[here + r] = 0
 
 
 @jit
 def add_windows(x, rows, kernel, out, stride, before, dilation):
     """col2im of one image, the other way: rows added to x."""
     c, length = x.shape[0], x.shape[1:]
-    for p in range(out[0]):
-        for q in range(out[1]):
-            for r in range(out[2]):
-                row = (p * out[1] + q) * out[2] + r
-                at = 0
-                for k in range(c):
-                    for i in range(kernel[0]):
+    at = 0
+    for k in range(c):
+        for i in range(kernel[0]):
+            for j in range(kernel[1]):
+                for m in range(kernel[2]):
+                    off = m * dilation[2] - before[2]
+                    first, last = reach(length[2], out[2], stride[2], -off)
+                    row = rows[at]
+                    at += 1
+                    for p in range(out[0]):
                         d = p * stride[0] - before[0] + i * dilation[0]
-                        for j in range(kernel[1]):
+                        for q in range(out[1]):
                             h = q * stride[1] - before[1] + j * dilation[1]
-                            inside = 0 <= d < length[0] and 0 <= h < length[1]
-                            for m in range(kernel[2]):
-                                w = r * stride[2] - before[2] + m * dilation[2]
-                                if inside and 0 <= w < length[2]:
-                                    x[k, d, h, w] += rows[row, at]
-                                at += 1
+                            if 0 <= d < length[0] and 0 <= h < length[1]:
+                                line, here = x[k, d, h], (p * out[1] + q) * out[2]
+                                if stride[2] == 1:
+                                    for r in range(first, last):
+                                        line[r + off] += row[here + r]
+                                else:
+                                    for r in range(first, last):
+                                        line[r * stride[2] + off] += row[here + r]
+
+
+FORWARD, DATA, WEIGHTS = range(3)
+
+
+@jit
+def by_channel(what, x, w, y, kernel, out, stride, before, dilation):
+    """Channels by themselves: x (n, c, d, h, w), w (c, times, d, h, w) and y (n, c, times, d, h, w); one is added to.
+
+    Products of matrices with one row or column each took twice as long as NumPy's definition.
+    """
+    length = x.shape[2:]
+    for n in range(x.shape[0]):
+        for c, t in np.ndindex(w.shape[0], w.shape[1]):
+            for i, j, m in np.ndindex(kernel[0], kernel[1], kernel[2]):
+                weight, total, off = w[c, t, i, j, m], 0.0, m * dilation[2] - before[2]
+                first, last = reach(length[2], out[2], stride[2], -off)
+                for p in range(out[0]):
+                    d = p * stride[0] - before[0] + i * dilation[0]
+                    for q in range(out[1]):
+                        h = q * stride[1] - before[1] + j * dilation[1]
+                        if 0 <= d < length[0] and 0 <= h < length[1]:
+                            line, row = x[n, c, d, h], y[n, c, t, p, q]
+                            for r in range(first, last):
+                                at = r * stride[2] + off
+                                if what == FORWARD:
+                                    row[r] += weight * line[at]
+                                elif what == DATA:
+                                    line[at] += weight * row[r]
+                                else:
+                                    total += line[at] * row[r]
+                if what == WEIGHTS:
+                    w[c, t, i, j, m] += total
 
 
 class Geometry:
@@ -75,6 +133,7 @@ class Geometry:
         )
         self.groups, self.w = groups, as_matrices(np.ascontiguousarray(weight), groups)
         self.windows = math.prod(out)
+        self.alone = groups > 1 and weight.shape[1] == 1
 
     def split(self, x: Any) -> Any:
         """(n, c, *space) as (n, groups, c / groups, d, h, w)."""
@@ -83,28 +142,45 @@ class Geometry:
 
     def rows(self, x: Any) -> Any:
         """Room for the windows of one image."""
-        return np.empty((self.windows, self.w.shape[2]), x.dtype)
+        return np.empty((self.w.shape[2], self.windows), x.dtype)
+
+    def run_by_channel(self, what: int, x: Any, w: Any, y: Any) -> None:
+        """One of the passes, where channels are by themselves."""
+        # Each of the three is written in one of the passes, so Numba refuses what is read-only in all of them.
+        x, w, y = (a if a.flags.writeable else a.copy() for a in (x, w, y))
+        xs, ys = self.split(x)[:, :, 0], self.split(y)
+        by_channel(what, xs, w.reshape(*w.shape[:2], *self.numbers[0]), ys, *self.numbers)
 
     def forward(self, x: Any, y: Any) -> None:
-        """y from x."""
+        """y, zeros before, from x."""
+        if self.alone:
+            self.run_by_channel(FORWARD, np.ascontiguousarray(x), self.w, y)
+            return
         xs, ys, rows = self.split(np.ascontiguousarray(x)), self.split(y), self.rows(x)
         for n, g in np.ndindex(*xs.shape[:2]):
             take_windows(xs[n, g], rows, *self.numbers)
-            np.matmul(self.w[g], rows.T, out=ys[n, g].reshape(-1, self.windows))
+            np.matmul(self.w[g], rows, out=ys[n, g].reshape(-1, self.windows))
 
     def data(self, dy: Any, dx: Any) -> None:
         """dx, zeros before, from dy."""
-        ys, xs = self.split(np.ascontiguousarray(dy)), self.split(dx)
+        if self.alone:
+            self.run_by_channel(DATA, dx, self.w, np.ascontiguousarray(dy))
+            return
+        ys, xs, rows = self.split(np.ascontiguousarray(dy)), self.split(dx), self.rows(dy)
         for n, g in np.ndindex(*xs.shape[:2]):
-            add_windows(xs[n, g], ys[n, g].reshape(-1, self.windows).T @ self.w[g], *self.numbers)
+            np.matmul(self.w[g].T, ys[n, g].reshape(-1, self.windows), out=rows)
+            add_windows(xs[n, g], rows, *self.numbers)
 
     def weights(self, x: Any, dy: Any) -> Any:
         """dw from x and dy."""
-        xs, ys = self.split(np.ascontiguousarray(x)), self.split(np.ascontiguousarray(dy))
-        rows, dw = self.rows(x), np.zeros_like(self.w)
+        x, dy, dw = np.ascontiguousarray(x), np.ascontiguousarray(dy), np.zeros_like(self.w)
+        if self.alone:
+            self.run_by_channel(WEIGHTS, x, dw, dy)
+            return dw
+        xs, ys, rows = self.split(x), self.split(dy), self.rows(x)
         for n, g in np.ndindex(*xs.shape[:2]):
             take_windows(xs[n, g], rows, *self.numbers)
-            dw[g] += ys[n, g].reshape(-1, self.windows) @ rows
+            dw[g] += ys[n, g].reshape(-1, self.windows) @ rows.T
         return dw
 
 
@@ -117,7 +193,7 @@ def plus_bias(y: Any, bias: Any) -> Any:
 @array
 def conv(x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     out = windows(x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    y = np.empty((x.shape[0], weight.shape[0], *out), x.dtype)
+    y = np.zeros((x.shape[0], weight.shape[0], *out), x.dtype)
     Geometry(weight, out, stride, padding, dilation, groups).forward(x, y)
     return plus_bias(y, bias)
 
@@ -160,7 +236,7 @@ def conv_transpose_backward(
     geometry = Geometry(weight, x.shape[2:], stride, padding, dilation, groups)
     dx = None
     if needs & 1:
-        dx = np.empty(x.shape, x.dtype)
+        dx = np.zeros(x.shape, x.dtype)
         geometry.forward(dy, dx)
     dw = geometry.weights(dy, x).reshape(weight.shape) if needs & 2 else None
     return dx, dw, dy.sum((0, *range(2, dy.ndim))) if needs & 4 else None

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numba
 import numpy as np
 
 from ...ops import _pooling
@@ -16,37 +17,63 @@ array = kernel(KERNELS)
 
 
 @jit
-def find_winners(x, depth, height, width, at):
-    """Flat positions in the images of the largest values: the first of equal ones, the last NaN."""
+def find_largest(x, depth, height, width, y):
+    """The largest value of each window, or a NaN.
+
+    Loops count: a range with a step that is not known divides to find its length, which took most of the time.
+    """
     for n in range(x.shape[0]):
         for o in range(len(depth)):
             for p in range(len(height)):
                 for q in range(len(width)):
-                    rows, columns = x.shape[2], x.shape[3]
-                    place = (depth[o, 0] * rows + height[p, 0]) * columns + width[q, 0]
                     best = x[n, depth[o, 0], height[p, 0], width[q, 0]]
-                    for i in range(depth[o, 0], depth[o, 1], depth[o, 2]):
-                        for j in range(height[p, 0], height[p, 1], height[p, 2]):
-                            for k in range(width[q, 0], width[q, 1], width[q, 2]):
-                                v = x[n, i, j, k]
-                                if v > best or v != v:
-                                    best = v
-                                    place = (i * rows + j) * columns + k
-                    at[n, o, p, q] = place
+                    for a in range(depth[o, 1]):
+                        i = depth[o, 0] + a * depth[o, 2]
+                        for b in range(height[p, 1]):
+                            j = height[p, 0] + b * height[p, 2]
+                            for c in range(width[q, 1]):
+                                v = x[n, i, j, width[q, 0] + c * width[q, 2]]
+                                best = v if (v > best) | (v != v) else best
+                    y[n, o, p, q] = best
+
+
+@numba.njit(inline="always", error_model="numpy")
+def winner(x, depth, height, width, n, o, p, q):
+    """The flat position in its image of the largest value of a window: the first of equal ones, the last NaN."""
+    rows, columns = x.shape[2], x.shape[3]
+    place = (depth[o, 0] * rows + height[p, 0]) * columns + width[q, 0]
+    best = x[n, depth[o, 0], height[p, 0], width[q, 0]]
+    for a in range(depth[o, 1]):
+        i = depth[o, 0] + a * depth[o, 2]
+        for b in range(height[p, 1]):
+            j = height[p, 0] + b * height[p, 2]
+            for c in range(width[q, 1]):
+                k = width[q, 0] + c * width[q, 2]
+                v = x[n, i, j, k]
+                more = (v > best) | (v != v)
+                best = v if more else best
+                place = (i * rows + j) * columns + k if more else place
+    return place
 
 
 @jit
-def pick(x, at, y):
-    for n in range(len(x)):
-        for i in range(at.shape[1]):
-            y[n, i] = x[n, at[n, i]]
+def find_winners(x, depth, height, width, at):
+    """Where the largest values are."""
+    for n in range(x.shape[0]):
+        for o in range(len(depth)):
+            for p in range(len(height)):
+                for q in range(len(width)):
+                    at[n, o, p, q] = winner(x, depth, height, width, n, o, p, q)
 
 
 @jit
-def give(dy, at, dx):
-    for n in range(len(dx)):
-        for i in range(at.shape[1]):
-            dx[n, at[n, i]] += dy[n, i]
+def give(dy, x, depth, height, width, dx):
+    """Add dy (n, windows) to dx (n, values), where the largest values are."""
+    for n in range(x.shape[0]):
+        for o in range(len(depth)):
+            for p in range(len(height)):
+                for q in range(len(width)):
+                    dx[n, winner(x, depth, height, width, n, o, p, q)] += dy[n, o, p, q]
 
 
 @jit
@@ -56,9 +83,9 @@ def sums(x, depth, height, width, divisor, y):
             for p in range(len(height)):
                 for q in range(len(width)):
                     total = 0.0
-                    for i in range(depth[o, 0], depth[o, 1]):
-                        for j in range(height[p, 0], height[p, 1]):
-                            for k in range(width[q, 0], width[q, 1]):
+                    for i in range(depth[o, 0], depth[o, 0] + depth[o, 1]):
+                        for j in range(height[p, 0], height[p, 0] + height[p, 1]):
+                            for k in range(width[q, 0], width[q, 0] + width[q, 1]):
                                 total += x[n, i, j, k]
                     y[n, o, p, q] = total / divisor[o, p, q]
 
@@ -70,9 +97,9 @@ def spread(dy, depth, height, width, divisor, dx):
             for p in range(len(height)):
                 for q in range(len(width)):
                     g = dy[n, o, p, q] / divisor[o, p, q]
-                    for i in range(depth[o, 0], depth[o, 1]):
-                        for j in range(height[p, 0], height[p, 1]):
-                            for k in range(width[q, 0], width[q, 1]):
+                    for i in range(depth[o, 0], depth[o, 0] + depth[o, 1]):
+                        for j in range(height[p, 0], height[p, 0] + height[p, 1]):
+                            for k in range(width[q, 0], width[q, 0] + width[q, 1]):
                                 dx[n, i, j, k] += g
 
 
@@ -83,10 +110,13 @@ def images(x: Any) -> Any:
 
 
 def tables(windows: Any) -> list[Any]:
-    """First, end and step of each window, on three axes."""
+    """First value, number of values and step of each window, on three axes."""
     alone = [slice(0, 1, 1)]
     axes = [alone] * (3 - len(windows)) + windows
-    return [np.array([(w.start, w.stop, w.step) for w in axis], np.int64).reshape(-1, 3) for axis in axes]
+    return [
+        np.array([(w.start, len(range(w.start, w.stop, w.step)), w.step) for w in axis], np.int64).reshape(-1, 3)
+        for axis in axes
+    ]
 
 
 def shape_of(x: Any, windows: Any) -> tuple[int, ...]:
@@ -100,22 +130,18 @@ def winners(x: Any, windows: Any) -> Any:
     return at
 
 
-def lines(a: Any, n: int) -> Any:
-    """One line for each image."""
-    return np.ascontiguousarray(a).reshape(n, a.size // max(n, 1))
-
-
 def largest(x: Any, windows: Any) -> Any:
-    at = winners(x, windows)
-    y = np.empty(shape_of(x, windows), x.dtype)
-    pick(lines(x, len(at)), lines(at, len(at)), lines(y, len(at)))
-    return y
+    axes = tables(windows)
+    y = np.empty((x.shape[0] * x.shape[1], *map(len, axes)), x.dtype)
+    find_largest(images(x), *axes, y)
+    return y.reshape(shape_of(x, windows))
 
 
 def to_winners(dy: Any, x: Any, windows: Any) -> Any:
-    at = winners(x, windows)
+    axes, count = tables(windows), x.shape[0] * x.shape[1]
     dx = np.zeros(x.shape, x.dtype)
-    give(lines(dy, len(at)), lines(at, len(at)), lines(dx, len(at)))
+    slopes = np.ascontiguousarray(dy).reshape(count, *map(len, axes))
+    give(slopes, images(x), *axes, dx.reshape(count, math.prod(x.shape[2:])))
     return dx
 
 
