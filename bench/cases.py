@@ -15,6 +15,7 @@ import numpy as np
 
 import fastnn
 from arguments import arguments
+from convnets import CONVNETS, ConvStepWork
 from fastnn._registry import OPS, Op
 from parts import AdamWork, LossWork, Product, Warm
 from work import CallWork, GradientWork, InferenceWork, Net, OpWork, StepWork, Work
@@ -53,6 +54,7 @@ class Case:
     name: str
     level: int
     make: Callable[[], Work]
+    beside: tuple[str, ...] = ()  # backends that are measured even where others are asked for
 
 
 def matrices(form: str, m: int, n: int, k: int) -> list[Any]:
@@ -191,6 +193,14 @@ def steps() -> Iterator[Case]:
         yield Case("steps", name, level, partial(InferenceWork, Net(sizes, 1, "sgd"), captured))
 
 
+def convnets() -> Iterator[Case]:
+    """Whole training steps of convolutional networks; fastnn's numpy backend is the baseline."""
+    for net, captured in itertools.product(CONVNETS, (False, True)):
+        level = QUICK if net is CONVNETS[0] and captured else STANDARD
+        work = partial(ConvStepWork, net, captured)
+        yield Case("convnets", f"{net.name} {how(captured)}", level, work, ("numba", "numpy"))
+
+
 def how(captured: bool) -> str:
     """The word for a mode."""
     return "captured" if captured else "eager"
@@ -263,8 +273,8 @@ def loader(rows: int) -> CallWork:
     return CallWork(by_hand, make, residue, 2.0 * 32 * 784 * 4)
 
 
-KINDS = (gemm, elementwise, rowwise, losses, optimizers, parts, steps, overheads)
-PAGE = ("gemm", "parts", "steps")  # the kinds that docs/performance.md tells of
+KINDS = (gemm, elementwise, rowwise, losses, optimizers, parts, steps, convnets, overheads)
+PAGE = ("gemm", "parts", "steps", "convnets")  # the kinds that docs/performance.md tells of
 
 
 def cases(kind: str = "", level: int = STANDARD) -> list[Case]:

@@ -16,8 +16,11 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 NAMES = {  # column: what people read, and its color
     "fastnn": ("fastnn", "#e4572e"),
     "fastnn eager": ("fastnn, eager", "#f2a48c"),
+    "fastnn numba": ("fastnn on Numba", "#a3a948"),
+    "fastnn numpy": ("fastnn on NumPy", "#8a8a8a"),
     "torch": ("PyTorch", "#2f7ec7"),
     "torch unfused": ("PyTorch, unfused", "#7fb4e6"),
+    "torch contiguous": ("PyTorch, contiguous", "#7fb4e6"),
     "torch.compile": ("torch.compile", "#8d6cc9"),
     "jax": ("JAX", "#1fa078"),
     "onnxruntime": ("ONNX Runtime", "#c9679a"),

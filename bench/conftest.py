@@ -17,7 +17,12 @@ import roofline
 from work import BY_HAND, Column, Work
 
 BRIEF = {"benchmark_max_time": Decimal("0.05"), "benchmark_min_rounds": 3, "benchmark_calibration_precision": 5}
-KINDS_OF = {"sklearn": ("steps",), "onnxruntime": ("gemm", "steps"), "torch unfused": ("parts", "steps")}
+KINDS_OF = {
+    "sklearn": ("steps",),
+    "onnxruntime": ("gemm", "steps"),
+    "torch unfused": ("parts", "steps"),
+    "torch contiguous": ("convnets",),
+}
 settings: dict[str, Any] = {"threads": 1, "peers": [], "roof": None}
 
 

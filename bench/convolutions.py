@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,15 +110,16 @@ WAVENET = [
     *(Layer(64, n, 1, 1, 16000, space=1) for n in (64, 256)),
     Layer(256, 256, 1, 1, 16000, space=1),
 ]
-NETWORKS = {  # layers, and images in a batch
-    "resnet50": (RESNET_50, 16),
-    "depthwise": (DEPTHWISE, 8),
-    "pointwise": (POINTWISE, 8),
-    "vgg19": (VGG_19, 4),
-    "unet": (U_NET, 1),
-    "first": (FIRST, 16),
-    "wavenet": (WAVENET, 2),
+NETWORKS = {  # what the layers are of, the layers, and images in a batch
+    "resnet50": ("ResNet-50", RESNET_50, 16),
+    "depthwise": ("MobileNet, depthwise", DEPTHWISE, 8),
+    "pointwise": ("MobileNet, pointwise", POINTWISE, 8),
+    "vgg19": ("VGG-19", VGG_19, 4),
+    "unet": ("U-Net", U_NET, 1),
+    "first": ("first layers", FIRST, 16),
+    "wavenet": ("WaveNet", WAVENET, 2),
 }
+COLUMNS = {"fastnn": "fastnn", "NumPy": "NumPy by hand", "PyTorch": "torch", "contiguous": "torch contiguous"}
 
 
 def images(shape: tuple[int, ...], seed: int) -> Array:
@@ -209,28 +212,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, metavar="N", help="images; each network has its own default")
     parser.add_argument("--seconds", type=float, default=0.2, metavar="S", help="for each measurement (default: 0.2)")
     parser.add_argument("--no-numpy", action="store_true", help="leave the NumPy definition out, which takes longest")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too, for bench/page.py")
     args = parser.parse_args(argv)
     if fastnn.backend() != "cpp":
         print("convolutions: wants the cpp backend", file=sys.stderr)
         return 1
     pin(1)
-    about, peak = machine(1), (measure(1).float32 or np.nan) * 1e9
+    about, roof = machine(1), measure(1)
+    peak = (roof.float32 or np.nan) * 1e9
     print(f"{about['processor']}, ISA {about['ISA']}, one thread, peak {peak / 1e9:.0f} GFLOP/s")
+    rows: list[dict[str, Any]] = []
     for network in args.network:
-        layers, batch = NETWORKS[network]
+        title, layers, batch = NETWORKS[network]
         ratios: dict[tuple[str, str], list[float]] = {}
         for layer in layers:
             for name, flops, calls in passes(layer, args.batch or batch, not args.no_numpy):
                 check(calls)
                 times = medians([Column(who, call) for who, call in calls.items()], args.seconds, 3)
-                ours = times.pop("fastnn")
-                for who, theirs in times.items():
-                    ratios.setdefault((name, who), []).append(theirs / ours)
-                beside = "  ".join(f"{who} {t / ours:5.2f}x" for who, t in times.items())
-                print(f"{layer!s:46} {name:15} {ours * 1e3:8.2f} ms {flops / ours / peak:5.2f}  {beside}", flush=True)
+                ours = times["fastnn"]
+                share = flops / ours / peak
+                row = {"kind": "layers", "network": title, "pass": name, "name": f"{layer}", "flops": flops}
+                rows.append({**row, "seconds": {COLUMNS[who]: t for who, t in times.items()}, "share": share})
+                beside = [(who, t / ours) for who, t in times.items() if who != "fastnn"]
+                for who, ratio in beside:
+                    ratios.setdefault((name, who), []).append(ratio)
+                told = "  ".join(f"{who} {ratio:5.2f}x" for who, ratio in beside)
+                print(f"{layer!s:46} {name:15} {ours * 1e3:8.2f} ms {share:5.2f}  {told}", flush=True)
         for (name, who), values in ratios.items():
             mean = statistics.geometric_mean(values)
-            print(f"{network}, {name}: {who} takes {mean:.2f} times as long, at least {min(values):.2f}")
+            print(f"{title}, {name}: {who} takes {mean:.2f} times as long, at least {min(values):.2f}")
+    if args.json:
+        report = {"machine": about, "roof": roof.plain(), "rows": rows}
+        args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -11,13 +11,13 @@ import argparse
 import hashlib
 import itertools
 import json
-import math
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 from tqdm import tqdm
@@ -26,6 +26,7 @@ import cases
 import fastnn
 import peers
 import roofline
+from convnets import CONVNETS
 from fastnn._backends import cpp
 from measure import machine, medians, pin
 from report import head
@@ -34,8 +35,8 @@ from work import BY_HAND, Column, Net, StepWork
 
 Row = dict[str, Any]
 Measured = tuple[float, str]  # a number, and where it is from
-PEERS = ("torch", "torch_unfused", "jax", "onnxruntime", "numpy_skylakex")
-TORCH = ("torch", "torch unfused")  # with the optimizer fused or not, whichever is faster
+PEERS = ("torch", "torch_contiguous", "torch_unfused", "jax", "onnxruntime", "numpy_skylakex")
+TORCH = ("torch", "torch unfused", "torch contiguous")  # optimizer fused or not, either order of images: the fastest
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,16 @@ def times(*names: str) -> Callable[[list[Row]], Measured | None]:
     return lambda rows: min(ratios(rows, names), default=None)
 
 
+def numba_to_numpy(rows: list[Row]) -> Measured | None:
+    """How many times as fast fastnn's numba backend is as its numpy backend: the least."""
+    found = [r for r in rows if {"numba", "numpy"} <= set(r["seconds"])]
+    return min(((r["seconds"]["numpy"] / r["seconds"]["numba"], r["name"]) for r in found), default=None)
+
+
 def mean(rows: list[Row]) -> Measured | None:
     """The geometric mean of ratios to the best other library."""
-    logs = [math.log(ratio) for ratio, _ in ratios(rows, ())]
-    return (math.exp(sum(logs) / len(logs)), f"{len(logs)} products") if logs else None
+    found = [ratio for ratio, _ in ratios(rows, ())]
+    return (geometric_mean(found), f"{len(found)} products") if found else None
 
 
 def ratios(rows: list[Row], names: Sequence[str]) -> list[Measured]:
@@ -157,6 +164,19 @@ def step(net: str, library: str, asked: float) -> Figure:
     return Figure(name, f"step {net}, captured, against {library}", asked, times(*columns), case)
 
 
+def image_step(net: str) -> list[Figure]:
+    """A captured training step of a convolutional network."""
+    name, case = net.split()[0].lower(), f"^convnets {net} captured"
+    what, lenet = f"step {net}, captured", net.startswith("LeNet")
+    return [
+        Figure(f"{name}-NumPy", f"{what}, against the NumPy backend", 12 if lenet else None, times("numpy"), case),
+        Figure(f"{name}-Numba", f"{what}, Numba against NumPy", 1.5 if lenet else None, numba_to_numpy, case),
+        Figure(f"{name}-PyTorch", f"{what}, against PyTorch", None, times(*TORCH), case),
+        Figure(f"{name}-JAX", f"{what}, against JAX", None, times("jax"), case),
+        Figure(f"{name}-eager", f"step {net}, eager, against PyTorch", None, times(*TORCH), case[:-8] + "eager"),
+    ]
+
+
 def warm(names: str, size: str, asked: float) -> Figure:
     """Vector functions between warm arrays."""
     what = f"{', '.join(names.split('|'))} on {size} floats, of a copy between such arrays"
@@ -202,6 +222,7 @@ FIGURES = [
     step("1024-1024-1024-1024-1024 b512 Adam", "PyTorch", 2.2),
     step("1024-1024-1024-1024-1024 b512 Adam", "JAX", 1.2),
     Figure("eager", "step 64-32-32-10 b32 SGD, eager, against PyTorch", 4, times(*TORCH), "^steps 64-32.* eager"),
+    *(figure for net in CONVNETS for figure in image_step(net.name)),
     Figure(
         "inference",
         "inference 20-64-64-10 b1, captured, against ONNX Runtime",

@@ -1,7 +1,8 @@
-"""The page of results, from a file that ``fastnn bench --page --json FILE`` wrote.
+"""The page of results, from files that ``fastnn bench --page --json FILE`` wrote.
 
-``python bench/page.py FILE`` writes the tables between the markers of docs/performance.md, and its pictures beside it;
-``fastnn bench --html`` writes the same as one page. A section is made of the rows that the file has.
+``python bench/page.py FILE ...`` writes the tables between the markers of docs/performance.md, and its pictures beside
+it; ``fastnn bench --html`` writes the same as one page. A section is made of the rows that the files have; what the
+machine was is told of the first.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 import charts
@@ -99,6 +101,11 @@ def relative(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     return {k: {n: t / r["fastnn"] for n, t in r.items() if n != "fastnn"} for k, r in rows.items() if "fastnn" in r}
 
 
+def backends(row: Row) -> dict[str, float]:
+    """The times of fastnn's slower backends."""
+    return {f"fastnn {n}": row["seconds"][n] for n in ("numba", "numpy") if n in row["seconds"] and n != row["fastest"]}
+
+
 def by_mode(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     """Times of workloads that have an eager and a captured row, as one row: captured unless it says eager."""
     found: dict[str, dict[str, float]] = defaultdict(dict)
@@ -107,6 +114,8 @@ def by_mode(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
         seconds = found[label]
         if mode == "captured":
             seconds.update(others(row) | {"fastnn": own(row)})
+            if row["kind"] == "convnets":
+                seconds.update(backends(row))
         else:
             seconds.update({n: t for n, t in others(row).items() if n not in seconds} | {"fastnn eager": own(row)})
     return found
@@ -132,6 +141,58 @@ def steps(rows: Sequence[Row]) -> list[Section]:
         for name, seconds in found.items()
         if relative(seconds)
     ]
+
+
+def convnets(rows: Sequence[Row]) -> list[Section]:
+    """Training steps of convolutional networks."""
+    found = [r for r in rows if r["kind"] == "convnets"]
+    seconds = by_mode(found)
+    if not relative(seconds):
+        return []
+    table = times(seconds, "network")
+    speeds = {r["name"].removesuffix(" captured"): f"{gflops(r, own(r)):.0f}" for r in found}
+    table.head.append("fastnn, GFLOP/s")
+    for cells in table.rows:
+        cells.append(speeds.get(cells[0], ""))
+    words = (
+        "The same on images. PyTorch has them in channels-last memory, and in its default order as contiguous; JAX has "
+        "them channels-last. GFLOP/s count convolutions and products by their definition."
+    )
+    label, line = "time, in multiples of compiled fastnn's", "fastnn, compiled"
+    picture = charts.bars(relative(seconds), label, line, log=True)
+    seen = "Times of other libraries and backends as multiples of fastnn's: training steps of convolutional networks"
+    return [Section("convnets", "Training steps of convolutional networks", words, [table], picture, seen)]
+
+
+def layers(rows: Sequence[Row]) -> list[Section]:
+    """Convolutions of well-known networks: means over their layers, of a file that bench/convolutions.py wrote."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row["kind"] == "layers":
+            found[f"{row['network']}, {row['pass']}"].append(row)
+    columns = [c for c in charts.NAMES if any(c in r["seconds"] for group in found.values() for r in group)]
+    columns = [c for c in columns if c != "fastnn"]
+    table = Table(["layers of, pass", "layers", "fastnn, of the peak", *map(charts.name, columns)])
+    means: dict[str, dict[str, float]] = {}
+    for label, group in found.items():
+        ratios = {
+            c: [r["seconds"][c] / r["seconds"]["fastnn"] for r in group]
+            for c in columns
+            if all(c in r["seconds"] for r in group)
+        }
+        means[label] = {c: geometric_mean(values) for c, values in ratios.items()}
+        cells = [f"{means[label][c]:.2f} ({min(ratios[c]):.2f})" if c in ratios else "" for c in columns]
+        peak = geometric_mean([r["share"] for r in group])
+        table.rows.append([label, str(len(group)), f"{peak:.0%}", *cells])
+    if not means:
+        return []
+    words = (
+        "Times of others as multiples of fastnn's: the geometric mean over the layers, and the least. PyTorch has "
+        "images in channels-last memory, and in its default order as contiguous; NumPy is the definition, im2col."
+    )
+    picture = charts.bars(means, "time, in multiples of fastnn's", "fastnn", log=True)
+    seen = "Times of other libraries as multiples of fastnn's: means over the convolutions of networks"
+    return [Section("layers", "Convolutions", words, [table], picture, seen)]
 
 
 def gflops(row: Row, seconds: float) -> float:
@@ -210,7 +271,7 @@ def shape_section(found: Sequence[tuple[Any, Row]]) -> list[Section]:
     batches = sorted({b for row in layers.values() for b in row})
     table = Table(["layer", *(f"batch {b}" for b in batches)])
     table.rows = [[label, *(row.get(b, "") for b in batches)] for label, row in layers.items()]
-    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    mean = geometric_mean(ratios)
     shapes.note = (
         f"All {len(ratios)} products of this section: geometric mean {mean:.2f}, least {min(ratios):.2f}, "
         f"{sum(r < 1 for r in ratios)} below 1."
@@ -254,7 +315,7 @@ def remaining(rows: Sequence[Row]) -> list[Section]:
     """Workloads of other kinds, if the run had any."""
     kinds: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     for row in rows:
-        if row["kind"] not in ("gemm", "parts", "steps"):
+        if row["kind"] not in ("gemm", "parts", "steps", "convnets", "layers"):
             kinds[row["kind"]][row["name"]] = {**others(row), "fastnn": own(row)}
     return [Section(kind, kind.capitalize(), "", [times(found, "work")]) for kind, found in kinds.items()]
 
@@ -280,8 +341,9 @@ def sections(report: dict[str, Any]) -> list[Section]:
     rows, plain = report["rows"], report["roof"]
     by_size = {name: {int(size): speed for size, speed in plain[name].items()} for name in ("copy", "read")}
     roof = Roof(plain["float32"], plain["float64"], **by_size)
-    found = [*steps(rows), *products(rows, roof), *vectors(rows), *losses_and_optimizers(rows), *remaining(rows)]
-    return [machine(report, roof), *asked(report), *found]
+    networks = [*steps(rows), *convnets(rows), *layers(rows)]
+    found = [*products(rows, roof), *vectors(rows), *losses_and_optimizers(rows), *remaining(rows)]
+    return [machine(report, roof), *asked(report), *networks, *found]
 
 
 def asked(report: dict[str, Any]) -> list[Section]:
@@ -352,11 +414,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write docs/performance.md, and return the exit code."""
     parser = argparse.ArgumentParser("page", description=__doc__)
     parser.add_argument(
-        "file", type=Path, metavar="FILE", help="what 'fastnn bench --json FILE' or bench/figures.py wrote"
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="what 'fastnn bench --json FILE', bench/figures.py or bench/convolutions.py wrote",
     )
     parser.add_argument("--docs", type=Path, default=DOCS, metavar="PAGE", help="default: docs/performance.md")
     args = parser.parse_args(argv)
-    write(json.loads(args.file.read_text(encoding="utf-8")), args.docs)
+    first, *more = [json.loads(file.read_text(encoding="utf-8")) for file in args.files]
+    write({**first, "rows": [row for report in (first, *more) for row in report["rows"]]}, args.docs)
     return 0
 
 

@@ -26,7 +26,8 @@ class Rows:
     def measure(self, case: Case) -> dict[str, Any]:
         """One row."""
         work = case.make()
-        found, beside = columns(work, self.backends, self.others), yardsticks(work)
+        backends = [*self.backends, *(b for b in case.beside if b not in self.backends)]
+        found, beside = columns(work, backends, self.others), yardsticks(work)
         times = medians([*found, *(y.column for y in beside)], self.seconds, self.rounds)
         return {"kind": case.kind, "name": case.name, "dtype": str(work.dtype), **self.result(work, times, beside)}
 

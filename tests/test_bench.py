@@ -21,7 +21,10 @@ import ops_vs_numpy
 import peers
 import roofline
 import runner
+from convnets import CONVNETS, ConvNet, ConvStepWork
+from fastnn import nn
 from fastnn._registry import OPS
+from fastnn.models.resnet import Residual
 from parts import AdamWork, LossWork, Product, Warm
 from peers import numpy_skylakex
 from report import human
@@ -90,18 +93,48 @@ def test_parts_pass_their_check(target: str) -> None:
             work.check(wrong)
 
 
-@pytest.mark.parametrize("name", ["torch", "torch_unfused", "jax", "onnxruntime", "sklearn"])
+def every_layer() -> Any:
+    """A network with every layer that networks of benchmarks have."""
+    layers = [nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), Residual(4, 6, stride=2), Residual(6, 6)]
+    last = [nn.Conv2d(6, 6, 3, padding=1, groups=6, bias=False), nn.BatchNorm2d(6), nn.AdaptiveAvgPool2d(1)]
+    return nn.Sequential(*layers, *last, nn.Flatten(), nn.Linear(6, 5))
+
+
+IMAGES = ConvNet("every layer", every_layer, (2, 8, 12), 5, 6, "sgd")
+
+
+@pytest.mark.parametrize("captured", [False, True], ids=["eager", "captured"])
+def test_steps_on_images_pass_their_check(captured: bool, target: str) -> None:
+    work = ConvStepWork(IMAGES, captured)
+    column = work.own()
+    work.check(column)
+    assert work.by_hand() is None
+    with pytest.raises(AssertionError):  # three steps further on
+        work.check(column)
+
+
+def test_multiplications_are_counted() -> None:
+    want = [96 * 4 * 18, 6 * 6 * 36, 6 * 6 * 54, 6 * 6 * 4, 6 * 6 * 54, 6 * 6 * 54, 6 * 6 * 9, 30]
+    assert IMAGES.multiplications == want
+    assert ConvStepWork(IMAGES, False).flops == 2 * 6 * (3 * sum(want) - want[0])
+    lenet = ConvStepWork(CONVNETS[0], True)
+    assert lenet.flops == 2 * 64 * (3 * (28 * 28 * 32 * 9 + 14 * 14 * 64 * 288 + 3136 * 128 + 1280) - 28 * 28 * 32 * 9)
+
+
+@pytest.mark.parametrize("name", ["torch", "torch_contiguous", "torch_unfused", "jax", "onnxruntime", "sklearn"])
 def test_peers_pass_the_check(name: str) -> None:
-    pytest.importorskip({"torch_unfused": "torch"}.get(name, name))
+    pytest.importorskip({"torch_unfused": "torch", "torch_contiguous": "torch"}.get(name, name))
     (peer,) = peers.installed([name], 1)
     net = Net((7, 6, 5), 4, "sgd")
     served = 0
-    for work in [*parts(), StepWork(net, False), StepWork(net, True), cases.InferenceWork(net, True)]:
+    images = [ConvStepWork(IMAGES, captured) for captured in (False, True)]
+    for work in [*parts(), StepWork(net, False), StepWork(net, True), cases.InferenceWork(net, True), *images]:
         column = peer.column(work)
         if column is not None:
             work.check(column)
             served += 1
     assert served >= 2
+    assert (peer.column(images[1]) is None) == (name in ("torch_unfused", "onnxruntime", "sklearn"))
 
 
 def test_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +149,7 @@ def test_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         work.check(column)
         assert column.seconds(2) > 0
     assert numpy_skylakex.column(LossWork(5, 7, False)) is None
+    assert numpy_skylakex.column(ConvStepWork(IMAGES, False)) is None
     here.close()
     other.join()
 
@@ -179,7 +213,7 @@ def test_every_op_has_work(op: Any, dtype: Any) -> None:
 @pytest.mark.skipif("cpp" not in fastnn.backends(), reason="times the compiled backend")
 def test_convolutions_are_the_same_everywhere() -> None:
     """Of each kind of layer a small one: whole passes on cpp, in NumPy and, where it is installed, in PyTorch."""
-    every = [layer for layers, _ in convolutions.NETWORKS.values() for layer in layers]
+    every = [layer for _, layers, _ in convolutions.NETWORKS.values() for layer in layers]
     kinds = {(a.kernel, a.stride, a.groups > 1, a.dilation, a.space, a.transposed, a.channels > 3): a for a in every}
     for layer in kinds.values():
         small = layer._replace(

@@ -49,8 +49,18 @@ EVERYTHING = {
     "steps 64-32-32-10 b32 SGD eager": {"cpp": 4.0, "torch": 31.0},
     "steps 64-32-32-10 b32 SGD captured": {"cpp": 1.0, "torch": 30.0, "jax": 8.0},
     "steps 20-64-64-10 inference b1 captured": {"cpp": 1.0, "onnxruntime": 2.5},
+    "convnets LeNet b64 Adam eager": {"cpp": 1.2, "numba": 5.0, "numpy": 12.0, "torch": 2.0, "torch contiguous": 3.0},
+    "convnets LeNet b64 Adam captured": {"cpp": 1.0, "numba": 5.0, "numpy": 12.0, "torch": 2.1, "jax": 4.0},
     "losses mse 1e3": {"cpp": 1.0, "torch": 2.0},
 }
+LAYERS = [  # as bench/convolutions.py writes them
+    {"kind": "layers", "network": "VGG-19", "pass": name, "name": "a layer", "flops": 1e6, "share": share, "seconds": t}
+    for name, share, t in (
+        ("forward", 0.5, {"fastnn": 1.0, "torch": 2.0, "NumPy by hand": 4.0}),
+        ("forward", 0.8, {"fastnn": 1.0, "torch": 0.5, "NumPy by hand": 9.0}),
+        ("data gradient", 0.9, {"fastnn": 1.0, "torch": 1.5}),
+    )
+]
 
 
 def test_page(tmp_path: Path) -> None:
@@ -60,18 +70,25 @@ def test_page(tmp_path: Path) -> None:
     docs.write_text(before, encoding="utf-8")
     figure = {"what": "a figure", "asked": 2.0, "sign": ">=", "measured": 3.0, "unit": "x", "met": True}
     report = {**made_up(EVERYTHING), "figures": [figure]}
-    page.write(report, docs)
+    files = [tmp_path / "a.json", tmp_path / "b.json"]
+    for file, part in zip(files, (report, {**made_up({}), "rows": LAYERS}), strict=True):
+        file.write_text(json.dumps(part), encoding="utf-8")
+    report["rows"] += LAYERS
+    assert page.main([*map(str, files), "--docs", str(docs)]) == 0
     after = docs.read_text(encoding="utf-8")
     marked = re.compile(r"(<!-- \w+ -->\n).*?(<!-- end -->)", re.S)
     assert marked.sub(r"\1\2", after) == marked.sub(r"\1\2", before)
     assert len(marked.findall(after)) == len(page.sections(report)) - 1  # all but the loss, of another kind
     assert "| a figure | >= 2x | 3x | yes |" in after
     assert "| 64-32-32-10 b32 SGD | **1 s** | 4 s | 30 s | 8 s | 8.00 |" in after
+    assert "| LeNet b64 Adam | **1 s** | 1.2 s | 5 s | 12 s | 2.1 s | 3 s | 4 s | 2.10 | 0 |" in after
+    assert "| VGG-19, forward | 2 | 63% | 1.00 (0.50) | 6.00 (4.00) |" in after
+    assert "| VGG-19, data gradient | 1 | 90% | 1.50 (1.50) |  |" in after
     assert "| 784-100 forward | 1.50 |" in after
     assert "| NN 6 x 256 x 256, skinny | 0.0 | ONNX Runtime | 0.0 | 0.90 |" in after
     assert "geometric mean 1.16, least 0.90, 1 below 1" in after
     pictures = re.findall(r"!\[.+\]\((.+)\)", after)
-    assert len(pictures) == len(list((tmp_path / "pictures").iterdir())) == 4
+    assert len(pictures) == len(list((tmp_path / "pictures").iterdir())) == 6
     for picture in pictures:
         ElementTree.parse(tmp_path / picture)
     page.write(report, docs)
@@ -81,7 +98,7 @@ def test_page(tmp_path: Path) -> None:
 def test_page_in_one_file() -> None:
     text = page.page(made_up(EVERYTHING))
     assert "a &lt;processor&gt;" in text
-    assert text.count("data:image/svg+xml") == 4
+    assert text.count("data:image/svg+xml") == 5
     assert "<b>1 s</b>" in text
     assert "mse 1e3" in text
     assert 'src="http' not in text
@@ -110,6 +127,12 @@ def test_figures_of_rows() -> None:
     assert told["peers-mean"]["measured"] == pytest.approx((0.5 * 3 * 1.5 * 0.9) ** 0.25)
     assert told["step-64-32-32-10-PyTorch"]["met"] is True
     assert told["step-64-32-32-10-JAX"]["met"] is True
+    assert told["lenet-NumPy"]["measured"] == 12
+    assert told["lenet-NumPy"]["met"] is True
+    assert told["lenet-Numba"]["measured"] == pytest.approx(2.4)
+    assert told["lenet-PyTorch"]["measured"] == 2.1
+    assert told["lenet-eager"]["measured"] == pytest.approx(2 / 1.2)
+    assert told["lenet-eager"]["met"] is None
     assert told["adam-1x1000000-eager-fused"]["met"] is None
     assert told["adam-1x1000000-eager-unfused"]["measured"] is None
     text = figures.table(list(told.values()))

@@ -10,7 +10,10 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-MODULES = ("torch", "torch_unfused", "torch_compiled", "jax", "sklearn", "onnxruntime", "numpy_skylakex")
+MODULES = (
+    *("torch", "torch_contiguous", "torch_unfused", "torch_compiled"),
+    *("jax", "sklearn", "onnxruntime", "numpy_skylakex"),
+)
 DEFAULT = tuple(name for name in MODULES if name != "torch_compiled")  # which compiles for seconds, every time
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from parts import AdamWork, LossWork, Product
 from work import Column, GradientWork, InferenceWork, Net, OpWork, StepWork, Work
 
+from . import jax_images
+
 NAME = "jax"
 LIBRARY = "JAX"
 MOST_TENSORS = 100  # XLA compiles for minutes where an update has thousands
@@ -125,7 +127,7 @@ def adam_alone(work: AdamWork) -> Column:
 
 
 def logits(net: Net, weights: Any, x: Any) -> Any:
-    """The network."""
+    """A dense network."""
     for i in range(0, len(weights), 2):
         x = x @ weights[i].T + weights[i + 1]
         if i < len(weights) - 2:
@@ -133,38 +135,50 @@ def logits(net: Net, weights: Any, x: Any) -> Any:
     return x
 
 
-def loss_of(net: Net, weights: Any, x: Any, y: Any) -> Any:
-    """Cross-entropy."""
-    return cross_entropy(logits(net, weights, x), y)
-
-
 def cross_entropy(z: Any, y: Any) -> Any:
     """The mean over rows, from logits and class numbers."""
     return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1).mean()
 
 
+def dense_loss(net: Net, weights: Any, running: Any, x: Any, y: Any) -> Any:
+    """Cross-entropy; a dense network keeps no statistics."""
+    return cross_entropy(logits(net, weights, x), y), running
+
+
+def image_loss(net: Any, weights: Any, running: Any, x: Any, y: Any) -> Any:
+    """Cross-entropy, and the running statistics after the batch."""
+    z, kept = jax_images.scores(net.model(), weights, running, x)
+    return cross_entropy(z, y), kept
+
+
 def step(work: StepWork) -> Column:
     """Forward, backward and update in one jit."""
-    net = work.net
+    net, dense = work.net, isinstance(work.net, Net)
+    loss_of: Any = functools.partial(dense_loss if dense else image_loss, net)
 
     @functools.partial(jax.jit, donate_argnums=0)
     def run(state: Any, x: Any, y: Any) -> Any:
-        p, m, v, t = state
-        loss, g = jax.value_and_grad(functools.partial(loss_of, net))(p, x, y)
+        p, m, v, t, running = state
+        (loss, running), g = jax.value_and_grad(loss_of, has_aux=True)(p, running, x, y)
         if net.optimizer == "sgd":
             m = [0.9 * a + b for a, b in zip(m, g, strict=True)]
-            return loss, ([a - 1e-3 * b for a, b in zip(p, m, strict=True)], m, v, t)
+            return loss, ([a - 1e-3 * b for a, b in zip(p, m, strict=True)], m, v, t, running)
         t = t + 1
         p, m, v = adam(p, m, v, g, t)
-        return loss, (p, m, v, t)
+        return loss, (p, m, v, t, running)
 
-    p = [jnp.asarray(w) for w in net.weights]
+    p = [jnp.asarray(jax_images.kernel(w)) for w in net.weights]
     second = [jnp.zeros_like(w) for w in p] if net.optimizer == "adam" else []
-    state = [(p, [jnp.zeros_like(w) for w in p], second, jnp.float32(0))]
-    batch = work.batches(lambda a: jnp.asarray(a.astype(np.int32) if a.dtype.kind == "i" else a))
+    running = [] if dense else jax_images.statistics(net.model())
+    state = [(p, [jnp.zeros_like(w) for w in p], second, jnp.float32(0), running)]
+
+    def placed(a: Any) -> Any:
+        return jnp.asarray(a.astype(np.int32) if a.dtype.kind == "i" else a if dense else jax_images.images(a))
+
+    batch = work.batches(placed)
 
     def call() -> Any:
         loss, state[0] = run(state[0], *batch())
         return loss.block_until_ready()
 
-    return Column(NAME, call, lambda _: state[0][0])
+    return Column(NAME, call, lambda _: [jax_images.kernel_back(np.asarray(w)) for w in state[0][0]])

@@ -18,7 +18,7 @@ import numpy as np
 import fastnn
 from fastnn import _blas
 from parts import Product
-from work import Array, Column, InferenceWork, StepWork, Work
+from work import Array, Column, InferenceWork, Net, StepWork, Work
 
 NAME = LIBRARY = "NumPy SkylakeX"
 CORE = "SkylakeX"
@@ -50,7 +50,7 @@ def column(work: Work) -> Column | None:
     """Products, and training steps and inference by hand."""
     if isinstance(work, Product):
         made: Callable[[], Column] = functools.partial(product, *work.inputs)
-    elif isinstance(work, (StepWork, InferenceWork)):
+    elif isinstance(work, (StepWork, InferenceWork)) and isinstance(work.net, Net):
         made = functools.partial(type(work).by_hand, work)
     else:
         return None

@@ -9,7 +9,7 @@ import numpy as np
 import sklearn
 from sklearn.neural_network import MLPClassifier
 
-from work import Column, StepWork, Work
+from work import Column, Net, StepWork, Work
 
 NAME = "sklearn"
 LIBRARY = "scikit-learn"
@@ -26,7 +26,7 @@ def use(threads: int) -> None:
 
 def column(work: Work) -> Column | None:
     """A training step by partial_fit."""
-    if not isinstance(work, StepWork) or work.net.sizes[-1] > 100:
+    if not isinstance(work, StepWork) or not isinstance(work.net, Net) or work.net.sizes[-1] > 100:
         return None
     net = work.net
     model: Any = MLPClassifier(

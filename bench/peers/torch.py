@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from parts import AdamWork, LossWork, Product, Warm
-from work import Column, GradientWork, InferenceWork, Net, OpWork, StepWork, Work
+from work import Column, GradientWork, InferenceWork, OpWork, StepWork, Work
 
 NAME = "torch"
 LIBRARY = "PyTorch"
@@ -121,27 +121,72 @@ def operation(work: OpWork) -> Column | None:
     return Column(NAME, lambda: f(*inputs))
 
 
-def network(net: Net) -> Any:
+class Residual(torch.nn.Module):
+    """As fastnn's."""
+
+    def __init__(self, residual: Any, shortcut: Any) -> None:
+        super().__init__()
+        self.residual, self.shortcut = residual, shortcut
+
+    def forward(self, x: Any) -> Any:
+        return F.relu(self.residual(x) + self.shortcut(x), inplace=True)
+
+
+def as_torch(m: Any) -> Any:
+    """PyTorch's module for one of fastnn's; its parameters have the same order."""
+    match type(m).__name__:
+        case "Sequential":
+            return torch.nn.Sequential(*map(as_torch, m))
+        case "Residual":
+            return Residual(as_torch(m.residual), as_torch(m.shortcut))
+        case "Conv2d":
+            numbers = (m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.dilation, m.groups)
+            return torch.nn.Conv2d(*numbers, bias=m.bias is not None)
+        case "BatchNorm2d":
+            return torch.nn.BatchNorm2d(m.num_features, m.eps, m.momentum)
+        case "Linear":
+            return torch.nn.Linear(m.in_features, m.out_features, m.bias is not None)
+        case "MaxPool2d":
+            return torch.nn.MaxPool2d(m.kernel_size)
+        case "AdaptiveAvgPool2d":
+            return torch.nn.AdaptiveAvgPool2d(m.output_size)
+        case "ReLU":
+            return torch.nn.ReLU(inplace=True)
+        case "Sigmoid" | "Flatten" as name:
+            return getattr(torch.nn, name)()
+        case _:
+            return as_torch(m.layers)
+
+
+def network(net: Any) -> Any:
     """The network, with the same weights."""
-    layers: list[Any] = []
-    for a, b in zip(net.sizes, net.sizes[1:], strict=False):
-        layers += [torch.nn.Linear(a, b), torch.nn.ReLU() if net.activation == "relu" else torch.nn.Sigmoid()]
-    model = torch.nn.Sequential(*layers[:-1])
+    model = as_torch(net.model())
     with torch.no_grad():
         for p, w in zip(model.parameters(), net.weights, strict=True):
             p.copy_(torch.from_numpy(w))
     return model
 
 
-def step(work: StepWork, name: str, around: Callable[[Any], Any] = lambda f: f, fused: bool = True) -> Column:
-    """A training step; `around` may compile its forward pass and loss."""
-    model = network(work.net)
+def step(
+    work: StepWork,
+    name: str,
+    around: Callable[[Any], Any] = lambda f: f,
+    fused: bool = True,
+    channels_last: bool = True,
+) -> Column:
+    """A training step; `around` may compile its forward pass and loss. Images are in channels-last memory, or not."""
+    order = torch.channels_last if channels_last and work.net.x.ndim == 4 else torch.contiguous_format
+    model = network(work.net).to(memory_format=order)
     if work.net.optimizer == "adam":
         optimizer: Any = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
     else:
         optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, fused=fused)
     loss_of = around(lambda x, y: F.cross_entropy(model(x), y))
-    batch = work.batches(torch.from_numpy)
+
+    def placed(a: Any) -> Any:
+        return torch.from_numpy(a).contiguous(memory_format=order if a.ndim == 4 else torch.contiguous_format)
+
+    batch = work.batches(placed)
 
     def run() -> Any:
         optimizer.zero_grad()
