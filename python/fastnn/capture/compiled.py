@@ -105,11 +105,11 @@ def compiled_form(function: Any, check: bool) -> Any:
 
 
 class Compiled:
-    """A function with its plans (see `compile`)."""
+    """A function with its plans (see `compile`); one that is `sure` to be the same each time is recorded only once."""
 
-    def __init__(self, function: Callable[..., Any], check: bool = False) -> None:
+    def __init__(self, function: Callable[..., Any], check: bool = False, sure: bool = False) -> None:
         functools.update_wrapper(self, function, updated=())
-        self.function, self.check = function, check
+        self.function, self.check, self.sure = function, check, sure
         self.plans: list[Entry] = []
         self.once: dict[Any, tuple[Graph, Tree]] = {}  # of a first recording, until the second
         self.lock = threading.RLock()
@@ -182,8 +182,11 @@ class Compiled:
             raise IndexError(f"run_epoch: rows wants a list of row numbers from 0 to {len(data[0]) - 1}")
         while at < len(order):
             steps, result = 0, None
-            if self.plans and state.recorder is None and len(order) - at >= batch_size:
-                steps, result = self.plans[0].run_rows(data, order, at, int(batch_size))
+            if state.recorder is None and len(order) - at >= batch_size:
+                for entry in self.plans:
+                    steps, result = entry.run_rows(data, order, at, int(batch_size))
+                    if steps:
+                        break
             if not steps:
                 batch = [make(a.take(order[at : at + batch_size], 0), None, 0) for a in data]
                 tree = Tree((call or self)(*batch))
@@ -192,7 +195,7 @@ class Compiled:
             yield steps, result
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"function": self.function, "check": self.check}
+        return {"function": self.function, "check": self.check, "sure": self.sure}
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
         self.__init__(**saved)  # type: ignore[misc]
@@ -213,14 +216,15 @@ class Compiled:
         if any(t.requires for t in tree.tensors) and all(leaf.grad is None for leaf in recorder.touched.values()):
             self.warn_detached()
         tree.tensors.clear()  # their nodes hold all that was saved for backward
-        before = self.once.pop(key, None)
-        if before is None:
-            self.once[key] = graph, tree
-            while len(self.once) > MOST_PLANS:
-                self.once.pop(next(iter(self.once)))
-            return tree.fill(results)
-        same_world(before[0], graph)
-        tree.require_same(before[1])
+        if not self.sure:
+            before = self.once.pop(key, None)
+            if before is None:
+                self.once[key] = graph, tree
+                while len(self.once) > MOST_PLANS:
+                    self.once.pop(next(iter(self.once)))
+                return tree.fill(results)
+            same_world(before[0], graph)
+            tree.require_same(before[1])
         entry = (CheckedEntry if self.check else Entry)(self, graph, recorder.real, given, tree)
         self.drop_stale()
         if len(self.plans) >= MOST_PLANS:

@@ -38,6 +38,15 @@ class Rows:
     def __len__(self) -> int:
         return int(self.x.shape[0])
 
+    @property
+    def plain(self) -> bool:
+        """Whether batches are rows of arrays, so that a step can gather them itself (see `columns`)."""
+        return not self.sparse and self.weights is None
+
+    def columns(self, batch: int) -> Batch:
+        """Inputs, targets and shares of all rows, for batches of so many of them."""
+        return self.x, self.y, np.full((len(self), 1), self.factor / batch, self.dtype)
+
     def at(self, order: Array) -> tuple[Batch, float]:
         """A batch of the rows with these numbers, and the sum of their weights."""
         n = len(order)

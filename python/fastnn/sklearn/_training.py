@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import ops
 from .._engine import no_grad
-from ..capture import compile
+from ..capture.compiled import Compiled
 from ..optim import Optimizer
 from ..train._interrupt import WholeSteps
 from ._losses import Loss
@@ -45,8 +45,8 @@ class Training:
         with no_grad():
             return objective, ops.sum(ops.multiply(self.loss.reported(z.detach(), y, terms.detach()), share))
 
-    def total(self, reported: float, squares: float, weight: float) -> float:
-        """The loss with its penalty."""
+    def total(self, reported: Any, squares: Any, weight: float) -> Any:
+        """The loss with its penalty, of one step or of several."""
         outputs = len(self.network.biases[-1]) if self.loss.averaged else 1
         return reported / outputs + 0.5 * self.alpha * squares / weight
 
@@ -65,7 +65,7 @@ class Descent(Training):
     def __init__(self, network: Network, activation: str, loss: Loss, alpha: float, optimizer: Optimizer) -> None:
         super().__init__(network, activation, loss, alpha)
         self.optimizer = optimizer
-        self.captured = compile(self.step)
+        self.captured = Compiled(self.step, sure=True)
 
     def step(self, x: Any, y: Any, share: Any) -> tuple[Any, Any]:
         """One step; the loss to report and the sum of squares before it."""
@@ -78,14 +78,21 @@ class Descent(Training):
 
     def epoch(self, rows: Rows, batch: int, order: Array | None, whole: WholeSteps) -> float:
         """Once through the rows, in this order or as they lie; the mean loss."""
-        n, sum_of_losses, group = len(rows), 0.0, self.optimizer.param_groups[0]
-        for low in range(0, n, batch):
+        n, done, sum_of_losses, group = len(rows), 0, 0.0, self.optimizer.param_groups[0]
+        if rows.plain:
+            done, order = n - n % batch, np.arange(n) if order is None else order
+            group["weight_decay"] = self.alpha / batch
+            chunks = self.captured.run_epoch(rows.columns(batch), order[:done], batch)
+            while (chunk := whole.run(next, chunks, None)) is not None:
+                reported, squares = (value.array.astype(np.float64) for value in chunk[1])
+                sum_of_losses += self.total(reported, squares, batch).sum() * batch
+        for low in range(done, n, batch):
             high = min(low + batch, n)
             given, weight = rows.between(low, high) if order is None else rows.at(order[low:high])
             group["weight_decay"] = self.alpha / weight
             reported, squares = whole.run(self.captured, *given)
             sum_of_losses += self.total(reported.item(), squares.item(), weight) * (high - low)
-        return sum_of_losses / n
+        return float(sum_of_losses / n)
 
 
 class Objective(Training):
@@ -106,7 +113,7 @@ class Objective(Training):
         super().__init__(network, activation, loss, alpha)
         self.rows, self.optimizer, self.share = rows, optimizer, rows.equal(len(rows))
         self.weight = float(len(rows)) if rows.weights is None else rows.weigh(rows.weights, self.share)
-        self.first, self.further = compile(self.begin), compile(self.add)
+        self.first, self.further = Compiled(self.begin, sure=True), Compiled(self.add, sure=True)
 
     def begin(self, x: Any, y: Any, share: Any) -> tuple[Any, Any, Any]:
         """The penalty, and the loss of the first rows."""
