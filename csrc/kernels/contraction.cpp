@@ -2,11 +2,12 @@
 //
 //   forward   Y = X W^T + b        dX = dY W        dW = dY^T X        db = sum of dY over rows
 //
-// In captured steps also with relu in the epilogue: Y = relu(X W^T + b), and dX = dY W where X > 0 for an X that is
-// itself the result of a relu.
+// Inputs X often hold many zeros, which both products with them skip then. In captured steps also with relu in the
+// epilogue: Y = relu(X W^T + b), and dX = dY W where X > 0 for an X that is itself the result of a relu.
 #include "kernels/gemm/gemm.h"
 #include "kernels/row_sums.h"
 #include "kernels/table.h"
+#include "kernels/zeros.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -35,14 +36,19 @@ FASTNN_INLINE Matrix<T> matrix(const View& v) {
 }
 
 template <class T>
-FASTNN_INLINE void product(Context& x, int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, const T* bias,
-                           Epilogue epilogue = Epilogue::none, Matrix<T> mask = {}) {
+FASTNN_INLINE GemmArgs<T> arguments(int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c, int64_t c_row) {
   GemmArgs<T> g{};
   g.m = m, g.n = n, g.k = k;
   g.a = a.p, g.a_row = a.row, g.a_col = a.col;
   g.b = b.p, g.b_row = b.row, g.b_col = b.col;
-  g.c = c, g.c_row = n;
-  g.bias = bias;
+  g.c = c, g.c_row = c_row;
+  return g;
+}
+
+template <class T>
+FASTNN_INLINE void product(Context& x, int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c,
+                           Epilogue epilogue = Epilogue::none, Matrix<T> mask = {}) {
+  GemmArgs<T> g = arguments(m, n, k, a, b, c, n);
   g.epilogue = epilogue;
   g.mask = mask.p, g.mask_row = mask.row;
   gemm(x, g);
@@ -52,8 +58,10 @@ FASTNN_INLINE void product(Context& x, int64_t m, int64_t n, int64_t k, Matrix<T
 template <class T, Epilogue E>
 int64_t linear_run(const Call& c, Context& x) noexcept {
   const int64_t m = c.dim[0], n = c.dim[1], k = c.dim[2];
-  product(x, m, n, k, matrix<T>(c.in(0)), matrix<T>(c.in(1)).transposed(), c.out(0).as<T>(),
-          c.has(2) ? c.in(2).as<T>() : nullptr, E);
+  GemmArgs<T> g = arguments(m, n, k, matrix<T>(c.in(0)), matrix<T>(c.in(1)).transposed(), c.out(0).as<T>(), n);
+  g.bias = c.has(2) ? c.in(2).as<T>() : nullptr;
+  g.epilogue = E;
+  if (!gemm_skipping_zeros(x, g, false)) gemm(x, g);
   return -1;
 }
 
@@ -62,8 +70,14 @@ int64_t linear_backward_run(const Call& c, Context& x) noexcept {
   const int64_t m = c.dim[0], n = c.dim[1], k = c.dim[2];
   const Matrix<T> dy = matrix<T>(c.in(0));
   const Matrix<T> input = matrix<T>(c.in(1));
-  if (c.wants(0)) product<T>(x, m, k, n, dy, matrix<T>(c.in(2)), c.out(0).as<T>(), nullptr, E, input);
-  if (c.wants(1)) product<T>(x, n, k, m, dy.transposed(), input, c.out(1).as<T>(), nullptr);
+  if (c.wants(0)) product<T>(x, m, k, n, dy, matrix<T>(c.in(2)), c.out(0).as<T>(), E, input);
+  if (c.wants(1)) {  // in the memory order of W
+    T* dw = c.out(1).as<T>();
+    const bool by_columns = c.out(1).stride[1] != int64_t(sizeof(T));
+    const GemmArgs<T> turned = arguments(k, n, m, input.transposed(), dy, dw, by_columns ? n : k);
+    if (!gemm_skipping_zeros(x, turned, !by_columns))
+      gemm(x, by_columns ? turned : arguments(n, k, m, dy.transposed(), input, dw, k));
+  }
   if (c.wants(2)) sum_rows(x, m, n, dy.p, dy.row, c.out(2).as<T>());
   return -1;
 }
@@ -88,7 +102,7 @@ int64_t matmul_run(const Call& c, Context& x) noexcept {
       return reinterpret_cast<const T*>(reinterpret_cast<const char*>(p) + bytes);
     };
     T* y = reinterpret_cast<T*>(c.out(0).data + at[2]);
-    product<T>(context, m, n, k, {moved(a.p, at[0]), a.row, a.col}, {moved(b.p, at[1]), b.row, b.col}, y, nullptr);
+    product<T>(context, m, n, k, {moved(a.p, at[0]), a.row, a.col}, {moved(b.p, at[1]), b.row, b.col}, y);
   };
   if (batches == 1) {
     one(0, x);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernels/blocks.h"
+#include "kernels/skipping.h"
 #include "ops/op.h"
 
 namespace fastnn {
@@ -62,7 +63,8 @@ void prepare_linear(Call& c, Kernel which) {  // "vvo": x, w, b
   like(y, c.in(0));
   y.shape[y.rank - 1] = n;
   y.make_dense();
-  c.scratch = product_scratch(t, m, n, k, strides(c.in(0)), transposed(strides(c.in(1))));
+  c.scratch = std::max(product_scratch(t, m, n, k, strides(c.in(0)), transposed(strides(c.in(1)))),
+                       skipping_scratch(m, n, k, itemsize_of[int(t)]));
   c.run = kernel(which, t);
 }
 
@@ -73,13 +75,19 @@ void prepare_linear_backward(Call& c, Kernel which) {  // "vvvn": dy, x, w -> dx
   const int64_t m = c.dim[0], n = c.dim[1], k = c.dim[2];
   require(c.in(0).rank == x.rank && c.in(0).shape[x.rank - 1] == n && c.in(0).size() == m * n, "dy has another shape");
   like(c.out(0), x);
-  like(c.out(1), w);
+  like_layout(c.out(1), w);
   shaped(c.out(2), t, 1, &n);
   for (int a = 0; a < 3; a++) joined_rows(c, a);
   if (c.wants(2) && c.in(0).stride[x.rank - 1] != c.in(0).itemsize()) densify(c, 0);
   const Strides dy = strides(c.in(0));
   if (c.wants(0)) c.scratch = product_scratch(t, m, k, n, dy, strides(c.in(2)));
-  if (c.wants(1)) c.scratch = std::max(c.scratch, product_scratch(t, n, k, m, transposed(dy), strides(c.in(1))));
+  if (c.wants(1)) {
+    const Strides input = strides(c.in(1));
+    const bool by_columns = c.out(1).stride[1] != w.itemsize();
+    c.scratch = std::max(c.scratch, by_columns ? product_scratch(t, k, n, m, transposed(input), dy)
+                                               : product_scratch(t, n, k, m, transposed(dy), input));
+    c.scratch = std::max(c.scratch, skipping_scratch(k, n, m, itemsize_of[int(t)]));
+  }
   const int64_t row_blocks = blocks(m, column_block);
   if (c.wants(2) && row_blocks > 1) c.scratch = std::max(c.scratch, size_t(row_blocks * n * w.itemsize()));
   c.cost *= 2;

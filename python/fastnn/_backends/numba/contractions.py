@@ -34,8 +34,9 @@ def linear(x: Any, w: Any, b: Any) -> Any:
 @array
 def linear_backward(dy: Any, x: Any, w: Any, needs: int) -> Any:
     d = rows(dy)
+    turned = not w.flags.c_contiguous and w.flags.f_contiguous  # the gradient lies in memory as w does
     return (
         (d @ w).reshape(x.shape) if needs & 1 else None,
-        d.T @ rows(x) if needs & 2 else None,
+        ((rows(x).T @ d).T if turned else d.T @ rows(x)) if needs & 2 else None,
         d.sum(0) if needs & 4 else None,
     )

@@ -24,11 +24,14 @@ def each(step: Any, lists: list[Any], counts: Any, numbers: tuple[Any, ...]) -> 
     """Count one up and call ``step(rows of entry i of every list, its count, numbers)``; absent lists: empty rows."""
     for i, p in enumerate(lists[0]):
         rows, back = [], []
-        for arrays in lists:
-            row = flat(arrays[i]) if arrays else NOTHING[p.dtype]
+        entries = [arrays[i] if arrays else NOTHING[p.dtype] for arrays in lists]
+        if all(entry.flags.f_contiguous for entry in entries):
+            entries = [entry.T for entry in entries]
+        for entry in entries:
+            row = flat(entry)
             if row is None:  # not dense: a copy, written back below
-                row = arrays[i].reshape(-1)
-                back.append((arrays[i], row))
+                row = entry.reshape(-1)
+                back.append((entry, row))
             rows.append(row)
         counts[i][...] += 1
         step(*rows, int(counts[i]), *map(p.dtype.type, numbers))
