@@ -24,9 +24,17 @@ std::vector<View> views_of(const py::list& arrays) {
   return views;
 }
 
+// Rows are anywhere in memory: the next ones are on their way while one is copied.
+constexpr int64_t ahead = 2;
+
 void gather(char* row, const View& source, const int64_t* numbers, int64_t count) {
   const size_t bytes = size_t(source.size() / source.shape[0] * source.itemsize());
-  for (int64_t r = 0; r < count; r++, row += bytes) std::memcpy(row, source.data + size_t(numbers[r]) * bytes, bytes);
+  const auto at = [&](int64_t r) { return source.data + size_t(numbers[r]) * bytes; };
+  for (int64_t r = 0; r < count; r++, row += bytes) {
+    if (r + ahead < count)
+      for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(at(r + ahead) + line);
+    std::memcpy(row, at(r), bytes);
+  }
 }
 
 bool is_finite(const char* value, DType dtype) {
