@@ -10,6 +10,7 @@ import numpy as np
 from .. import ops
 from .._engine import enable_grad
 from .._tensor import Tensor
+from .._writes import wrote
 from ._inverse_hessian import InverseHessian
 from ._line_search import Trial, strong_wolfe
 from ._tables import positive
@@ -23,7 +24,7 @@ class LBFGS(Optimizer):
 
     For deterministic functions: whole data sets, not batches. The vectors of the method are float64 whatever the
     dtype of the parameters. A closure that `fastnn.compile` captured is replayed; between its calls the method takes
-    three passes over its history.
+    two passes over its history.
 
     Parameters
     ----------
@@ -159,7 +160,7 @@ class LBFGS(Optimizer):
         if memory["n_iter"] == 1:
             self._hessian = self._fresh()
         else:
-            self._hessian.add(memory["d"] * memory["t"], g - memory["prev_flat_grad"])
+            self._hessian.add(memory["d"] * memory["t"], g - memory["prev_flat_grad"], g)
         d = self._hessian.times(g)
         return np.negative(d, out=d)
 
@@ -248,8 +249,10 @@ class Line:
             return
         np.multiply(self.direction, t, out=self.at)
         self.at += self.origin
-        for p, value in zip(self.params, self.views, strict=True):
-            ops.assign(p.array, value)
+        arrays = [p.array for p in self.params]
+        for array, value in zip(arrays, self.views, strict=True):
+            np.copyto(array, value, casting="same_kind")
+        wrote(arrays)
         self.t = t
 
     def __call__(self, t: float) -> Trial:
