@@ -51,7 +51,7 @@ class Graph:
     constants: list[tuple[Record, Any]] = field(default_factory=list)
     lows: list[int] = field(default_factory=list)
     nodes: list[tuple[int, Record]] = field(default_factory=list)  # for the compiled core, see fusion.py
-    edges: dict[int, tuple[Any, int, int]] = field(default_factory=dict)  # of arrays, by id: each is asked for often
+    places: dict[int, tuple[int, int, int, Any]] = field(default_factory=dict)  # by id: each array is asked for often
 
     @property
     def takes_turns(self) -> bool:
@@ -60,7 +60,7 @@ class Graph:
 
     def place(self, kind: str, array: Any, **options: Any) -> Buffer:
         """A new buffer for the memory of `array`."""
-        low, high = self.bounds(array)
+        low, high, *_ = self.lies(array)
         buffer = Buffer(kind, low, high, array, **options)
         i = bisect_right(self.lows, low)
         self.lows.insert(i, low)
@@ -69,19 +69,18 @@ class Graph:
 
     def find(self, array: Any) -> tuple[Buffer | None, int]:
         """The buffer an array lies in, and the offset of its first element there."""
-        low = self.bounds(array)[0]
+        low, _, first, _ = self.lies(array)
         i = bisect_right(self.lows, low) - 1
         if i >= 0 and low < self.buffers[i].high:
-            backwards = any(step < 0 for step in array.strides)  # the first element is not at the lowest address
-            return self.buffers[i], (array.ctypes.data if backwards else low) - self.buffers[i].low
+            return self.buffers[i], first - self.buffers[i].low
         return None, 0
 
-    def bounds(self, array: Any) -> tuple[int, int]:
-        """`bounds` of an array, which is kept alive with it."""
-        known = self.edges.get(id(array))
+    def lies(self, array: Any) -> tuple[int, int, int, Any]:
+        """The bounds of an array, the address of its first element, and the array, so that its id stays its own."""
+        known = self.places.get(id(array))
         if known is None:
-            known = self.edges[id(array)] = (array, *bounds(array))
-        return known[1:]
+            known = self.places[id(array)] = (*bounds(array), array.ctypes.data, array)
+        return known
 
     def where(self, array: Any) -> tuple[Buffer, int]:
         """`find` for an array that is known to be there."""
@@ -120,7 +119,7 @@ def build(recorder: Recorder, results: list[Any]) -> Graph:
                 if id(owner) in recorder.constants:
                     graph.constants.append((record, owner))
                 else:
-                    graph.unknown[graph.bounds(owner)] = record, owner
+                    graph.unknown[graph.lies(owner)[:2]] = record, owner
                 buffer = graph.place("persistent", owner)
             buffer.died = i
         for a in record.outs:
