@@ -13,7 +13,13 @@ constexpr int widest = 13;
 #else
 constexpr int widest = 6;
 #endif
-constexpr double most_pairs = 0.72;  // of pairs of elements with a value between them: more, and gemm is faster
+// Of pairs of neighbors in a column of A, those with a value: where there are more, gemm is faster. A turned C is
+// written number by number.
+#if defined(__AVX512F__)
+constexpr double most_pairs = 0.72, most_pairs_turned = 0.6;
+#else
+constexpr double most_pairs = 0.5, most_pairs_turned = 0.4;
+#endif
 
 // The share of pairs of neighboring rows' elements that are not both zero, of some.
 template <class T>
@@ -174,7 +180,7 @@ template <class T>
 bool run(Context& context, const GemmArgs<T>& g, bool turned) {
   constexpr int64_t lanes = Vec<T>::lanes;
   if (!may_skip_zeros(g.m, g.n, g.k, sizeof(T)) || (g.a_col != 1 && g.a_row != 1)) return false;
-  if (pairs_with_values(g) > most_pairs) return false;
+  if (pairs_with_values(g) > (turned ? most_pairs_turned : most_pairs)) return false;
   T* packed = reinterpret_cast<T*>(context.scratch);
   const int64_t depth = skipping_row(g.k), all = parts(g.n, lanes);
   const EvenSplit panels(all, parts(all, widest));
