@@ -12,7 +12,8 @@ from fastnn import ops
 BITS = [t for t in TARGETS if t in ("cpp-avx2", "cpp-avx512", "cpp-neon")]
 pytestmark = pytest.mark.skipif(not BITS, reason="bits are promised for cpp on AVX2 and above")
 
-# Each takes another path: few columns, one column, panels, blocks; k beyond the longest chain; odd everywhere.
+# Each takes another path: few columns, one column, panels, blocks, sweeps over a row and a column; k beyond the longest
+# chain; odd everywhere.
 SIZES = [
     (1, 1, 1),
     (3, 5, 7),
@@ -24,6 +25,8 @@ SIZES = [
     (64, 96, 128),
     (257, 129, 96),
     (400, 300, 5000),
+    (2, 2500, 700),
+    (2500, 1, 700),
 ]
 
 
@@ -53,7 +56,9 @@ def test_rows_and_threads_change_no_bit(size: tuple[int, int, int]) -> None:
     before = fastnn.get_num_threads()
     with running_on(BITS[-1]):
         whole = ops.matmul(a, b)
-        rows = np.concatenate([ops.matmul(a[i : i + 1], b) for i in range(min(len(a), 20))])
+        for right in (b, np.asfortranarray(b)):
+            rows = np.concatenate([ops.matmul(a[i : i + 1], right) for i in range(min(len(a), 20))])
+            np.testing.assert_array_equal(rows, whole[:20])
         try:
             for threads in (1, 3):
                 fastnn.set_num_threads(threads)
@@ -61,7 +66,6 @@ def test_rows_and_threads_change_no_bit(size: tuple[int, int, int]) -> None:
                 np.testing.assert_array_equal(ops.matmul(np.asfortranarray(a), b), whole)
         finally:
             fastnn.set_num_threads(before)
-    np.testing.assert_array_equal(rows, whole[:20])
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

@@ -41,6 +41,12 @@ constexpr int64_t small_bytes = 256 << 10, small_rows = 48;
 constexpr int64_t large_bytes = 1792 << 10, large_rows = 16;
 // Rows from which blocks are better than panels.
 constexpr int64_t block_rows = 192;
+// Elements of the result of a sweep, at most at a time and at least for a thread: of narrower pieces of rows, each
+// begins before the processor has seen that it should fetch ahead (2048 x 2048: 48 GB/s by 512, 66 by 2048).
+constexpr int64_t sweep_width = 2048, sweep_least = 1024;
+// Bytes of a matrix from which a row is multiplied in a sweep. Half the register file holds half as wide a tile, and
+// memory is read in shorter pieces; where those fall into the same lines of the first cache, even fewer bytes will do.
+constexpr int64_t sweep_bytes = vector_bytes == 64 ? 1 << 20 : 1 << 16, aliased_sweep_bytes = 1 << 16;
 // Bound on the rows for which copies of A or unfinished sums are kept.
 constexpr int64_t kept_rows = 1024;
 
@@ -116,10 +122,11 @@ struct Pieces {
 };
 
 enum class Path {
-  panels,  // column panels one after another, each copied if need be, for all rows
-  blocks,  // blocks of B for the second cache, strips of rows pass over them
-  narrow,  // vectors along k
-  sweep,   // A^T times one column, rows of A passing by
+  panels,        // column panels one after another, each copied if need be, for all rows
+  blocks,        // blocks of B for the second cache, strips of rows pass over them
+  narrow,        // vectors along k
+  column_sweep,  // A^T times one column, rows of A pass by
+  row_sweep,     // one row times B, rows of B pass by
 };
 
 struct Plan {
@@ -147,14 +154,28 @@ int64_t count_jobs(const GemmArgs<T>& g) {
   return nanoseconds < 2e4 ? 1 : nanoseconds > 64e4 ? 64 : static_cast<int64_t>(nanoseconds / 1e4);
 }
 
+// One row times a B whose rows are contiguous.
+template <class T>
+Plan plan_row(const GemmArgs<T>& g, int64_t jobs) {
+  Plan x{};
+  x.path = Path::row_sweep;
+  x.row_jobs = 1;
+  x.jobs = larger(1, smaller(jobs, quotient(g.n, sweep_least)));
+  x.keep_total = g.accumulate && g.k > k_block;
+  x.total = x.keep_total ? round_up(smaller(g.n, sweep_width), wide_lanes<T>) : 0;
+  x.packed_b = round_up(smaller(g.n, sweep_width), wide_lanes<T>) + wide_lanes<T>;
+  return x;
+}
+
 template <class T>
 Plan plan_narrow(const GemmArgs<T>& g, int64_t jobs) {
   Plan x{};
   x.path = Path::narrow;
   x.row_jobs = 1;
   if (g.n == 1 && g.a_row == 1 && g.m >= Vec<T>::lanes) {
-    x.path = Path::sweep;
-    x.jobs = larger(1, smaller(jobs, quotient(g.m, 64)));
+    x.path = Path::column_sweep;
+    x.jobs = larger(1, smaller(jobs, quotient(g.m, sweep_least)));
+    x.packed_b = (wide_lanes<T> + 1) * round_up(smaller(g.m, sweep_width), wide_lanes<T>) + wide_lanes<T>;
     return x;
   }
   x.pack_b = g.b_row != 1;
@@ -180,13 +201,14 @@ Plan make_plan(const GemmArgs<T>& g) {
   constexpr int64_t bytes = static_cast<int64_t>(sizeof(T));
   const int64_t jobs = count_jobs(g);
   if (lane_split<T>(g.n, g.k)) return plan_narrow(g, jobs);
+  const double size = static_cast<double>(g.n) * static_cast<double>(g.k) * sizeof(T);
   Plan x{};
   const int64_t vectors = larger(1, parts(g.n, lanes));
   const bool in_rows = g.b_col == 1 || g.n == 1;
-  const double size = static_cast<double>(g.n) * static_cast<double>(g.k) * sizeof(T);
   const bool big = (size > small_bytes && g.m >= small_rows) || (size > large_bytes && g.m >= large_rows);
   // Rows a multiple of 4 KB apart fall into the same few lines of the first cache.
   const bool aliased = g.b_row * bytes % 4096 == 0 && g.k > 32;
+  if (g.m == 1 && g.b_col == 1 && size >= (aliased ? aliased_sweep_bytes : sweep_bytes)) return plan_row(g, jobs);
   x.path = g.m > block_rows && jobs > 1 ? Path::blocks : Path::panels;
   if (x.path == Path::blocks) {
     x.pack_a = g.a_col != 1 && g.a_row == 1 && g.k > 64;
@@ -195,7 +217,7 @@ Plan make_plan(const GemmArgs<T>& g) {
     x.thin = !in_rows && g.b_row == 1 && g.m <= thin_rows;
     x.pack_b = !x.thin && (!in_rows || (aliased && g.m > 8) || big);
   }
-  x.vectors = x.thin ? 1 : choose_vectors(g, vectors);
+  x.vectors = x.thin ? static_cast<int>(smaller(vectors, thin_vectors)) : choose_vectors(g, vectors);
   const int64_t panel = x.vectors * lanes;
   const int64_t most = !x.pack_b                ? k_block
                        : x.path == Path::blocks ? strip_bytes / bytes

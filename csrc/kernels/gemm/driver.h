@@ -5,6 +5,7 @@
 #include "kernels/gemm/microkernel.h"
 #include "kernels/gemm/narrow.h"
 #include "kernels/gemm/pack.h"
+#include "kernels/gemm/sums.h"
 #include "kernels/gemm/sweep.h"
 
 namespace fastnn::FASTNN_ISA {
@@ -50,62 +51,6 @@ FASTNN_INLINE EvenSplit split_panels(int64_t columns, int vectors) {
   return EvenSplit(all, parts(all, vectors));
 }
 
-// Where the sums of a block of C live while k proceeds; rows and columns count from the block's corner.
-template <class T>
-struct Sums {
-  T* c;
-  int64_t c_row;
-  T* partial;  // unfinished chains
-  int64_t partial_row;
-  T* total;  // blocks of k that are finished
-  int64_t total_row;
-  const T* bias;
-  bool accumulate;
-  Epilogue epilogue;
-  const T* mask;
-  int64_t mask_row;
-
-  Sums(const GemmArgs<T>& g, const Plan& x, Range rows, Range columns, T* scratch) {
-    const int64_t width = round_up(columns.size(), Vec<T>::lanes);
-    c = g.c + rows.begin * g.c_row + columns.begin;
-    c_row = g.c_row;
-    partial = x.keep_partial ? scratch : c;
-    partial_row = x.keep_partial ? width : c_row;
-    total = x.keep_total ? scratch + x.partial : c;
-    total_row = x.keep_total ? width : c_row;
-    bias = g.bias ? g.bias + columns.begin : nullptr;
-    accumulate = g.accumulate;
-    epilogue = g.epilogue;
-    mask = g.mask ? g.mask + rows.begin * g.mask_row + columns.begin : nullptr;
-    mask_row = g.mask_row;
-  }
-
-  FASTNN_INLINE void direct(TileCall<T>& call, const Piece& piece, int64_t i, int64_t j) const {
-    call.start = piece.opens ? nullptr : partial + i * partial_row + j;
-    call.start_row = partial_row;
-    call.addends = 0;
-    call.epilogue = Epilogue::none;
-    T* own = c + i * c_row + j;
-    if (!piece.closes) {
-      call.c = partial + i * partial_row + j;
-      call.c_row = partial_row;
-      return;
-    }
-    T* sum = total + i * total_row + j;
-    call.c = piece.final ? own : sum;
-    call.c_row = piece.final ? c_row : total_row;
-    if (!piece.first) call.addend[call.addends++] = {sum, total_row};
-    if (!piece.final) return;
-    call.epilogue = epilogue;
-    if (epilogue == Epilogue::mask) {
-      call.mask = mask + i * mask_row + j;
-      call.mask_row = mask_row;
-    }
-    if (bias) call.addend[call.addends++] = {bias + j, 0};
-    if (accumulate) call.addend[call.addends++] = {own, c_row};
-  }
-};
-
 // One panel of C for a piece of k, all register tiles from top to bottom.
 template <class T>
 void run_tiles(TileCall<T>& call, const Sums<T>& sums, const Piece& piece, int64_t rows, int vectors) {
@@ -148,7 +93,7 @@ void run_panels(const GemmArgs<T>& g, const Plan& x, const EvenSplit& panels, Ra
         if (x.thin) {
           call.b_row = g.b_col;
           sums.direct(call, piece, 0, 0);
-          (call.last == lanes ? thin_kernels<T, false>.of : thin_kernels<T, true>.of)[rows.size()](call);
+          (call.last == lanes ? thin_kernels<T, false>.of : thin_kernels<T, true>.of)[vectors][rows.size()](call);
           continue;
         }
         if (x.pack_b) {
@@ -282,7 +227,7 @@ void run_gemm(Context& context, const GemmArgs<T>& g) {
   if (x.path == Path::blocks) return run_blocks(context, g, x);
   const bool by_panels = x.path == Path::panels;
   const EvenSplit panels = split_panels<T>(g.n, by_panels ? x.vectors : 1);
-  const EvenSplit jobs(by_panels ? panels.count : g.m, x.jobs);
+  const EvenSplit jobs(by_panels ? panels.count : x.path == Path::row_sweep ? g.n : g.m, x.jobs);
   const EvenSplit row_jobs(g.m, x.row_jobs);
   const size_t bytes = job_bytes<T>(x);
   char* scratch = context.scratch;
@@ -292,8 +237,10 @@ void run_gemm(Context& context, const GemmArgs<T>& g) {
       const int64_t job = quotient(n, x.row_jobs);
       if (by_panels) {
         run_panels(g, x, panels, jobs.part(job), row_jobs.part(n - job * x.row_jobs), own);
-      } else if (x.path == Path::sweep) {
-        run_sweep(g, jobs.part(job));
+      } else if (x.path == Path::column_sweep) {
+        run_column_sweep(g, jobs.part(job), own);
+      } else if (x.path == Path::row_sweep) {
+        run_row_sweep(g, x, jobs.part(job), own);
       } else {
         run_narrow(g, x, jobs.part(job), own);
       }

@@ -16,6 +16,14 @@ struct Matrix {
   FASTNN_INLINE const T* at(int64_t i, int64_t j) const { return p + i * row + j * col; }
 };
 
+// Elements before the first multiple of `unit` bytes behind p, if rows `step` apart agree in their number.
+template <class T>
+FASTNN_INLINE int64_t misaligned(const T* p, int64_t step, int64_t unit) {
+  constexpr int64_t size = sizeof(T);
+  const auto address = static_cast<int64_t>(reinterpret_cast<uintptr_t>(p) % 64);
+  return step * size % unit != 0 || address % size != 0 ? 0 : (64 - address) % unit / size;
+}
+
 // The packers: to[i * to_row + j] = from(i, j) for i < rows, j < columns. They fill `width` columns, a multiple
 // of the vector, and may write as many rows as round rows up to one; what lies there is never used in a sum
 // that is kept.
