@@ -174,24 +174,6 @@ def test_equal_values_have_no_spread(target: str, dtype: Any) -> None:
         assert not ops.batch_norm(x, eps=0.01).any()
 
 
-@pytest.mark.parametrize("far", [0.0, 1e2, 1e4, 1e6])
-def test_a_first_value_far_from_the_others(far: float, target: str, dtype: Any) -> None:
-    """Statistics are reckoned from it."""
-    for shape in ((1000, 20), (8, 3, 12, 12)):
-        x = values(shape, dtype)
-        x[0] = far
-        want = ops.batch_norm(x.astype(np.float64), eps=0.0)
-        for given in (x, channels_last(x)):
-            assert np.abs(ops.batch_norm(given, eps=0.0) - want).max() <= 1e3 * np.finfo(dtype).eps * np.abs(want).max()
-
-
-@pytest.mark.parametrize("scale", [1e-25, 1e25])
-def test_squares_beyond_float32(scale: float, target: str) -> None:
-    x = values((50, 20), np.float64)
-    want = ops.batch_norm(x, eps=0.0)
-    assert np.abs(ops.batch_norm((scale * x).astype(np.float32), eps=0.0) - want).max() < 1e-5
-
-
 def test_reset(target: str) -> None:
     layer = nn.BatchNorm1d(3)
     fresh = {k: v.numpy().copy() for k, v in layer.state_dict().items()}

@@ -12,18 +12,17 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-// Sums of x less a shift, and of its squares, rows being added as S.
-template <class S, class T>
+// Sums of x less a shift, and of its squares. One sweep over floats, in doubles, is exact enough; doubles take a second
+// one with their mean as the shift, so that equal values have no spread at all.
+template <class T>
 struct Moments {
-  using Value = S;
+  const T* x;
+  const double* shift;
 
-  const T *x, *shift;
-
-  FASTNN_INLINE Vec<S> at(int64_t k, int m) const { return load_as<S>(shift + k, m); }
-  FASTNN_INLINE Vec<double> all(int64_t k) const { return Vec<double>(static_cast<double>(shift[k])); }
-  template <class Sum>
-  FASTNN_INLINE void step(Vec<Sum> middle, int64_t i, int m, Vec<Sum>& a, Vec<Sum>& b) const {
-    const Vec<Sum> d = load_as<Sum>(x + i, m) - middle;
+  FASTNN_INLINE Vec<double> at(int64_t k, int m) const { return load(shift + k, m); }
+  FASTNN_INLINE Vec<double> all(int64_t k) const { return Vec<double>(shift[k]); }
+  FASTNN_INLINE void step(Vec<double> middle, int64_t i, int m, Vec<double>& a, Vec<double>& b) const {
+    const Vec<double> d = load_as<double>(x + i, m) - middle;
     a += d;
     b = fma(d, d, b);
   }
@@ -83,7 +82,6 @@ struct Shared {
 // Sums of dy, and of dy times x less the mean.
 template <bool relu, class T>
 struct Slopes : Shared<T> {
-  using Value = T;
   using At = typename Shared<T>::At;
 
   FASTNN_INLINE void step(const At& p, int64_t i, int m, Vec<T>& a, Vec<T>& b) const {
@@ -130,28 +128,20 @@ FASTNN_INLINE void each_group(const Channels& s, F f) {
     f(g, g / s.groups * s.channels + g % s.groups * s.group_size(), g % s.groups * s.group_size());
 }
 
-// Mean and variance of each group. In a first sweep the group's first value is subtracted. A second one, all in
-// doubles, subtracts the mean: where that first value is more than four deviations away or a square overflows, since
-// then digits were lost, and always for doubles, so that equal values have no spread at all.
+// Mean and variance of each group: the number that is subtracted while summing is the group's first value, then for
+// doubles its mean.
 template <class T>
-void statistics(const Channels& s, Context& x, const T* p, double* room, double* mean, double* var) {
+void statistics(const Channels& s, Context& x, const T* p, double* shift, double* partial, double* mean, double* var) {
   const int64_t size = s.group_size(), each = s.sum_blocks() * 2 * s.channels;
   const double n = static_cast<double>(s.per_channel() * size);
-  T* const shift = reinterpret_cast<T*>(room);
-  double* const partial = room + s.numbers();
   each_group(s, [&](int64_t g, int64_t k, int64_t c) {
     mean[g] = static_cast<double>(p[(k / s.channels * s.outer * s.channels + c) * s.inner]);
   });
-  bool again = true;
-  for (int sweep = 0; sweep < 2 && again; sweep++) {
+  for (int sweep = 0; sweep < (std::is_same_v<T, double> ? 2 : 1); sweep++) {
     each_group(s, [&](int64_t g, int64_t k, int64_t) {
-      for (int64_t j = 0; j < size; j++) shift[k + j] = static_cast<T>(mean[g]);
+      for (int64_t j = 0; j < size; j++) shift[k + j] = mean[g];
     });
-    if (sweep == 0)
-      channel_sums(s, x, Moments<T, T>{p, shift}, partial);
-    else
-      channel_sums(s, x, Moments<double, T>{p, shift}, partial);
-    again = std::is_same_v<T, double>;
+    channel_sums(s, x, Moments<T>{p, shift}, partial);
     each_group(s, [&](int64_t g, int64_t k, int64_t c) {
       const double* const sums = partial + k / s.channels * each + c;
       double a = 0, b = 0;
@@ -159,10 +149,9 @@ void statistics(const Channels& s, Context& x, const T* p, double* room, double*
         a += sums[j];
         b += sums[s.channels + j];
       }
-      mean[g] = static_cast<double>(shift[k]) + a / n;
+      mean[g] += a / n;
       const double v = (b - a * (a / n)) / n;
       var[g] = v < 0 ? 0 : v;
-      again = again || !((a / n) * (a / n) <= 16 * var[g] && var[g] < __builtin_inf());
     });
   }
 }
@@ -217,13 +206,13 @@ void track(const Call& c, const Channels& s, const double* mean, const double* v
 template <bool batch, bool relu, class T>
 int64_t norm_run(const Call& c, Context& x) noexcept {
   const Channels s = Channels::of(c);
-  double* const room = reinterpret_cast<double*>(x.scratch);
+  double *const shift = reinterpret_cast<double*>(x.scratch), *const partial = shift + s.numbers();
   double *const mean = c.out(1).as<double>(), *const rstd = c.out(2).as<double>();
   const T* const p = c.in(0).as<T>();
-  statistics(s, x, p, room, mean, rstd);
+  statistics(s, x, p, shift, partial, mean, rstd);
   if constexpr (batch) track<T>(c, s, mean, rstd, c.attr[0].f);
   for (int64_t g = 0; g < s.samples * s.groups; g++) rstd[g] = 1 / __builtin_sqrt(rstd[g] + c.attr[1].f);
-  normalize<relu>(s, x, p, mean, rstd, given<T>(c, 1), given<T>(c, 2), numbers_after<T>(room, s.numbers() + s.sums()),
+  normalize<relu>(s, x, p, mean, rstd, given<T>(c, 1), given<T>(c, 2), numbers_after<T>(partial, s.sums()),
                   c.out(0).as<T>());
   return -1;
 }

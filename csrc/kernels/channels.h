@@ -18,7 +18,7 @@ constexpr int sum_vectors = vector_bytes == 64 ? 8 : 4;  // whose sums fit regis
 constexpr int sum_rows_at_once = 8, rows_at_once = 4;
 
 // f.at(k, m) gives numbers of the m channels from k on (k counts samples, too), f.all(k) those of one channel for a
-// whole vector; f.step(at, i, m, a, b) adds the m elements from i on to two sums. Elements are F::Value.
+// whole vector; f.step(at, i, m, a, b) adds the m elements from i on to two sums.
 //
 // Rows are read from end to end, as prefetchers follow best; strips of columns, each for many rows, were slower.
 
@@ -54,53 +54,18 @@ FASTNN_INLINE void sum_group(const F& f, int64_t channel, int64_t i, int64_t ste
   });
 }
 
-// m doubles from `to` on take in a vector of floats.
-FASTNN_INLINE void add_widened(Vec<float> v, double* to, int m) {
-  constexpr int lanes = Vec<double>::lanes;
-  const int lower = m < lanes ? m : lanes;
-  store(load(to, lower) + widen_lower(v), to, lower);
-  if (m > lower) store(load(to + lower, m - lower) + widen_upper(v), to + lower, m - lower);
-}
-
-// N more rows of floats, for sums in doubles.
-template <int N, class F>
-FASTNN_INLINE void sum_group_widened(const F& f, int64_t channel, int64_t i, int64_t step, int64_t n, double* a,
-                                     double* b) {
-  for_vectors<float>(n, [&](int64_t c, int m) FASTNN_INLINED {
-    const auto at = f.at(channel + c, m);
-    Vec<float> sum_a(Add::identity<float>), sum_b(Add::identity<float>);
-    unroll<N>([&](auto r) FASTNN_INLINED { f.step(at, i + r * step + c, m, sum_a, sum_b); });
-    add_widened(sum_a, a + c, m);
-    add_widened(sum_b, b + c, m);
-  });
-}
-
-// Eight rows at a time are added in floats, and only those sums in doubles: the pace of memory, where doubles alone
-// took twice as long.
-template <class F>
-void sum_columns_widened(const F& f, int64_t channel, int64_t i, int64_t step, int64_t rows, int64_t n, double* a,
-                         double* b) {
-  for (int64_t k = 0; k < n; k++) a[k] = b[k] = 0;
-  int64_t r = 0;
-  for (; r + sum_rows_at_once <= rows; r += sum_rows_at_once)
-    sum_group_widened<sum_rows_at_once>(f, channel, i + r * step, step, n, a, b);
-  for (; r < rows; r++) sum_group_widened<1>(f, channel, i + r * step, step, n, a, b);
-}
-
 template <class State, class F>
 void sum_columns(const F& f, int64_t channel, int64_t i, int64_t step, int64_t rows, int64_t n, State* a, State* b) {
-  if constexpr (!std::is_same_v<State, typename F::Value>) {
-    sum_columns_widened(f, channel, i, step, rows, n, a, b);
-  } else if (n <= sum_vectors * Vec<State>::lanes) {
+  if (n <= sum_vectors * Vec<State>::lanes) {
     with_vectors<sum_vectors, State>(
         n, [&](auto vectors) FASTNN_INLINED { sum_strip<vectors.value, State>(f, channel, i, step, rows, n, a, b); });
-  } else {
-    int64_t r = 1;
-    sum_group<1, true>(f, channel, i, step, n, a, b);
-    for (; r + sum_rows_at_once <= rows; r += sum_rows_at_once)
-      sum_group<sum_rows_at_once, false>(f, channel, i + r * step, step, n, a, b);
-    for (; r < rows; r++) sum_group<1, false>(f, channel, i + r * step, step, n, a, b);
+    return;
   }
+  int64_t r = 1;
+  sum_group<1, true>(f, channel, i, step, n, a, b);
+  for (; r + sum_rows_at_once <= rows; r += sum_rows_at_once)
+    sum_group<sum_rows_at_once, false>(f, channel, i + r * step, step, n, a, b);
+  for (; r < rows; r++) sum_group<1, false>(f, channel, i + r * step, step, n, a, b);
 }
 
 // One channel's n neighbors from i on: blocks of row_block, one after the other.
