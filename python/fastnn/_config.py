@@ -147,7 +147,7 @@ def set_winograd(on: bool) -> None:
     """Let the compiled convolutions take Winograd's way where it pays, as they do at first, or not.
 
     It concerns 3x3 kernels in float32 with stride and dilation 1, one group and at least 16 channels on both sides: a
-    third to a half of the time, for errors that are about twice as large, and up to five times in gradients of weights
+    third to a half of the time, for errors that are about twice as large, and up to four times in gradients of weights
     (docs/numerics.md has the bounds). Other backends and float64 compute directly in any case. Captured steps are
     recorded anew.
 

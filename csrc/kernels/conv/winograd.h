@@ -156,7 +156,7 @@ inline void winograd(Context& context, const ConvPass& p, const ConvWeights<floa
     return larger(parts(all, conv_jobs), 1000000 / (winograd_points * count * p.in * columns) + 1);
   };
   const auto transform = [&](Range range, float* to) {
-    transform_data_tiles(x, p.in, tiles, range, p, zeros, to, plane);
+    transform_data_tiles(x, p.in, tiles, range, p, zeros, to, {row, 32, plane});
   };
   // body(data, sums, weights) with a job's own room for each.
   const auto with_room = [&](auto body) {

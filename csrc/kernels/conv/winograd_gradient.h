@@ -14,18 +14,20 @@ struct WinogradGradient {
   const ConvPass& p;  // the forward one
   Images<const float> x, dy;
   WinogradTiles tiles;
-  EvenSplit panels, chunks;  // of channels of dy, and of x
-  int64_t row, plane;        // of the transformed tiles of x
-  int64_t dy_plane;          // of a panel of those of dy: tile after tile
+  EvenSplit panels;  // of channels of dy
+  // Transformed tiles lie in groups of 32 channels of x, and in panels of dy: [group][point][tile][channel]. Were all
+  // channels of a tile side by side, AVX2, which takes 6 of them at a time, would need half as much time again for 512.
+  int64_t x_plane, dy_plane;
   float *x_data, *dy_data;
   const float* zeros;
 
-  static constexpr int64_t lanes = Floats::lanes, panel_width = conv_vectors * lanes;
+  static constexpr int64_t lanes = Floats::lanes, panel_width = conv_vectors * lanes, group = winograd_gradient_rows;
 
   // Tiles of x and dy, at their places in the block that begins at `first`.
   void transform_tiles(int64_t first, Range range) const {
     const Range all{first + range.begin, first + range.end};
-    transform_data_tiles(x, p.in, tiles, all, p, zeros, x_data + range.begin * row, plane);
+    transform_data_tiles(x, p.in, tiles, all, p, zeros, x_data + range.begin * group,
+                         {group, winograd_points * x_plane, x_plane});
     const int64_t length[2] = {p.axis[1].count, p.axis[2].count}, offset[2] = {0, 0};
     for_each_square<4>(
         dy, tiles, all, length, offset, zeros, [&](int64_t t, const auto& from, auto fetch) FASTNN_INLINED {
@@ -59,22 +61,23 @@ struct WinogradGradient {
     tile.segments[0] = tile.segments[1] = tile.segments[2] = 1;
     tile.k = count;
     tile.a_row = 1;
-    tile.a_col = row;
+    tile.a_col = group;
     tile.b_row = tile.c_row = width;
     tile.accumulate = !first;
     tile.bias = nullptr;
     tile.relu = false;
     tile.last = lanes;
-    tile.fetch_step = 0;
     for (int q = 0; q < winograd_points; q++) {
       tile.b = dy_data + (panel * winograd_points + q) * dy_plane;
+      const float* const data = x_data + (c.begin / group * winograd_points + q) * x_plane;
+      Fetch fetch{reinterpret_cast<const char*>(data + x_plane), q + 1 < winograd_points ? count * group * 4 : 0};
       for (int64_t h = 0; h < heights.count; h++) {
         const int64_t begin = heights.begin(h), height = heights.size(h), half = (height + 1) / 2;
-        tile.a = x_data + q * plane + c.begin + begin;
+        tile.a = data + begin;
         tile.c = sums + q * sums_plane + begin * width;
         tile.a_second = half;
         tile.c_second = half * width;
-        tile.fetch = reinterpret_cast<const char*>(tile.a);
+        fetch.share(tile, count);
         kernels[height](tile);
       }
     }
@@ -111,6 +114,14 @@ struct WinogradGradient {
   }
 };
 
+// Adds the sums of the last span to those of the spans before, which the first one begins.
+FASTNN_INLINE void add_span(const float* sums, float* total, int64_t n, bool first) {
+  for (int64_t i = 0; i < n; i += Floats::lanes) {
+    const Floats own = Floats::load(sums + i);
+    (first ? own : Floats::load(total + i) + own).store(total + i);
+  }
+}
+
 // dw (out, in, 3, 3); `scratch` has the room that winograd_gradient_room tells.
 inline void winograd_gradient(Context& context, const ConvPass& p, Images<const float> x, Images<const float> dy,
                               float* dw, char* scratch) {
@@ -121,39 +132,43 @@ inline void winograd_gradient(Context& context, const ConvPass& p, Images<const 
   }
   const WinogradGradientRoom room = winograd_gradient_room(p);
   const EvenSplit blocks(tiles.all, parts(tiles.all, winograd_gradient_block));
-  const int64_t row = winograd_row(p.in);
   float* const zeros = reinterpret_cast<float*>(scratch + room.x + room.dy);
   float* const sums = reinterpret_cast<float*>(scratch + room.x + room.dy + room.zeros);
   __builtin_memset(zeros, 0, room.zeros);
+  constexpr int64_t group = WinogradGradient::group, width = WinogradGradient::panel_width;
   const WinogradGradient g{p,
                            x,
                            dy,
                            tiles,
                            conv_panels<float>(p.out),
-                           EvenSplit(p.in, parts(p.in, winograd_gradient_rows)),
-                           row,
-                           winograd_plane(blocks.size(0) * row),
-                           winograd_plane(blocks.size(0) * WinogradGradient::panel_width),
+                           winograd_plane(blocks.size(0) * group),
+                           winograd_plane(blocks.size(0) * width),
                            reinterpret_cast<float*>(scratch),
                            reinterpret_cast<float*>(scratch + room.x),
                            zeros};
-  const int64_t sums_plane = winograd_plane(g.chunks.size(0) * WinogradGradient::panel_width);
-  const int64_t jobs = g.chunks.count * g.panels.count;
+  const int64_t sums_plane = winograd_plane(group * width), groups = parts(p.in, group);
+  const int64_t jobs = groups * g.panels.count, size = winograd_points * sums_plane;
   for (int64_t b = 0; b < blocks.count; b++) {
     const int64_t first = blocks.begin(b), count = blocks.size(b);
     parallel_for(context, count, larger(4, parts(count, conv_jobs)), [&](int64_t lo, int64_t hi) {
       g.transform_tiles(first, {lo, hi});
     });
-    const int64_t products = winograd_points * count * g.chunks.size(0) * WinogradGradient::panel_width;
+    const int64_t products = winograd_points * count * group * width;
     Slots slots;
     parallel_for(context, jobs, larger(parts(jobs, conv_jobs), 1000000 / products + 1), [&](int64_t lo, int64_t hi) {
       const int slot = slots.take();
       for (int64_t n = lo; n < hi; n++) {
-        const Range c = g.chunks.part(n % g.chunks.count);
-        const int64_t panel = n / g.chunks.count;
-        float* const own = sums + (blocks.count == 1 ? slot : n) * winograd_points * sums_plane;
-        g.multiply(count, b == 0, c, panel, own, sums_plane);
-        if (b == blocks.count - 1) g.finish(own, sums_plane, c, panel, dw);
+        const int64_t first_channel = n % groups * group, panel = n / groups;
+        const Range c{first_channel, smaller(first_channel + group, p.in)};
+        constexpr int64_t span = winograd_gradient_span;
+        float* const own = sums + (blocks.count == 1 ? slot : n) * size;
+        float* const total = sums + (jobs + n) * size;
+        const bool opens = b % span == 0;
+        if (opens && b > 0) add_span(own, total, size, b == span);
+        g.multiply(count, opens, c, panel, own, sums_plane);
+        if (b < blocks.count - 1) continue;
+        if (b >= span) add_span(own, total, size, false);
+        g.finish(b >= span ? total : own, sums_plane, c, panel, dw);
       }
       slots.give(slot);
     });

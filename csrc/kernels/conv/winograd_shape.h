@@ -23,6 +23,22 @@ constexpr int64_t winograd_chain = 128;
 FASTNN_INLINE bool winograd_saves(int64_t height, int64_t width) {
   return height * width > 8 * ceil_div(height, winograd_tile) * ceil_div(width, winograd_tile);
 }
+// Where it pays: 16 channels on both sides, and images whose tiles save enough; never by the batch, on which no result
+// may depend. One thread, times of the direct way over Winograd's for forward, gradients of x and of weights, batch of
+// 8 to 64:
+//
+//   channels       image   AVX-512           AVX2              channels       image   AVX-512
+//   64 -> 64       224     2.8  2.8  2.3                       512 -> 512     4       2.6  2.6  3.2
+//   64 -> 128      112     2.8  2.8  2.4     2.6  2.8  2.2     128 -> 128     3       1.8  1.9  1.8
+//   64 -> 64       56      2.7  2.7  2.4     2.4  2.4  2.0     128 -> 128     6       1.8  1.9  1.8
+//   256 -> 256     14      2.2  2.3  2.1     2.1  2.0  1.6     128 -> 128     9       1.7  1.8  1.7
+//   512 -> 512     14      2.3  2.2  2.3     2.2  2.1  1.1     256 -> 256     5       1.2  1.2  1.2   not taken
+//   32 -> 64       14      2.0  1.9  1.6     1.7  1.8  1.7     8 -> 16        32      1.2  1.3  1.4   not taken
+//   16 -> 32       32      1.7  1.4  1.5     1.6  1.7  1.5     8 -> 8         32      1.2  1.0  1.3   not taken
+//   16 -> 16       32      1.7  1.4  1.6     1.2  1.2  1.2
+//
+// The baseline gains more, from 1.9 times on. A batch of one pays for the transform of the weights: 256 channels at
+// 14x14 are 1.4 times as fast, 512 at 7x7 as fast, 512 at 4x4 0.65 times.
 FASTNN_INLINE bool winograd_pays(const ConvShape& s) {
   bool fits = s.groups == 1 && s.kernel[0] == 1 && s.kernel[1] == 3 && s.kernel[2] == 3;
   fits = fits && s.x[0] == 1 && s.y[0] == 1 && s.before[0] == 0;
@@ -87,8 +103,9 @@ FASTNN_INLINE WinogradRoom winograd_room(const ConvPass& p) {
 
 // The gradient of the weights goes through blocks of tiles, whose products are added to the sums of the blocks before:
 // part of the order of sums. With 56 tiles 512 channels take a third more time, for their sums.
-constexpr int64_t winograd_gradient_block = 128;
-constexpr int64_t winograd_gradient_rows = 28;  // channels of x that a job takes at most; 112 are no faster
+// Every 16 blocks their sums are added to those of the blocks before: 32 images of 224x224 had twice the error.
+constexpr int64_t winograd_gradient_block = 128, winograd_gradient_span = 16;
+constexpr int64_t winograd_gradient_rows = 32;  // channels of x that a job takes
 struct WinogradGradientRoom {
   size_t x, dy, zeros, sums;
   FASTNN_INLINE size_t all() const { return x + dy + zeros + sums; }
@@ -97,10 +114,11 @@ FASTNN_INLINE WinogradGradientRoom winograd_gradient_room(const ConvPass& p) {
   const int64_t all = winograd_tiles(p).all, block = winograd_gradient_block, tiles = all < block ? all : block;
   const int64_t zeros = winograd_row(p.in > p.out ? p.in : p.out);
   const int64_t jobs = ceil_div(p.in, winograd_gradient_rows);
-  const int64_t sums = all > block ? jobs * winograd_panels(ceil_div(p.in, jobs), p.out)
-                                   : conv_jobs * winograd_panel(winograd_gradient_rows);
-  return {conv_align(winograd_points * winograd_plane(tiles * winograd_row(p.in)) * 4),
-          conv_align(winograd_panels(tiles, p.out) * 4), conv_align(zeros * 4), conv_align(sums * 4)};
+  const int64_t kept = all <= block ? 0 : all <= winograd_gradient_span * block ? 1 : 2;
+  const int64_t sums = kept ? kept * jobs * winograd_panels(winograd_gradient_rows, p.out)
+                            : conv_jobs * winograd_panel(winograd_gradient_rows);
+  return {conv_align(jobs * winograd_panel(tiles) * 4), conv_align(winograd_panels(tiles, p.out) * 4),
+          conv_align(zeros * 4), conv_align(sums * 4)};
 }
 
 }  // namespace fastnn

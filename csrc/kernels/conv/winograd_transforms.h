@@ -122,21 +122,27 @@ FASTNN_INLINE void for_each_square(Images<const float> x, const WinogradTiles& t
   }
 }
 
-// All channels of some tiles of data: row after row of each plane.
+// Where transformed data go: a row for each tile, in which groups of 32 channels are `group` elements apart.
+struct DataLayout {
+  int64_t row, group, plane;
+};
+
+// All channels of some tiles of data.
 inline void transform_data_tiles(Images<const float> x, int64_t channels, const WinogradTiles& tiles, Range range,
-                                 const ConvPass& p, const float* zeros, float* to, int64_t plane) {
+                                 const ConvPass& p, const float* zeros, float* to, const DataLayout& layout) {
   const int64_t length[2] = {p.axis[1].length, p.axis[2].length}, offset[2] = {p.axis[1].offset, p.axis[2].offset};
   constexpr int64_t lanes = Floats::lanes;
-  const int64_t whole = channels / lanes * lanes, row = winograd_row(channels);
+  const int64_t whole = channels / lanes * lanes;
   const int rest = static_cast<int>(channels - whole);
   for_each_square<6>(
       x, tiles, range, length, offset, zeros, [&](int64_t t, const auto& from, auto fetch) FASTNN_INLINED {
         const auto vector = [&](int64_t c, auto load) FASTNN_INLINED {
-          float* const own = to + t * row + c;
+          float* const own = to + t * layout.row + c / 32 * layout.group + c % 32;
           fetch(c);
           transform_square<6, 6>([](const auto& d, auto& done) FASTNN_INLINED { transform_data(d, done); },
                                  [&](auto i, auto j) FASTNN_INLINED { return load(from.at[i][j] + c); },
-                                 [&](auto i, auto j, Floats v) FASTNN_INLINED { v.store(own + (i * 6 + j) * plane); });
+                                 [&](auto i, auto j, Floats v)
+                                     FASTNN_INLINED { v.store(own + (i * 6 + j) * layout.plane); });
         };
         for (int64_t c = 0; c < whole; c += lanes)
           vector(c, [](const float* at) FASTNN_INLINED { return Floats::load(at); });
