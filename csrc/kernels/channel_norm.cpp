@@ -13,7 +13,8 @@ namespace fastnn::FASTNN_ISA {
 namespace {
 
 // Sums of x less a shift, and of its squares. One sweep over floats, in doubles, is exact enough; doubles take a second
-// one with their mean as the shift, so that equal values have no spread at all.
+// one with their mean as the shift, so that equal values have no spread at all. Adding eight rows in floats before they
+// are widened took .20 ns a value instead of .25, but what is kept for backward had no more digits than floats.
 template <class T>
 struct Moments {
   const T* x;
