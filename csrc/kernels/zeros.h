@@ -10,7 +10,8 @@
 
 namespace fastnn::FASTNN_ISA {
 
-// False: nothing was done, since gemm is as fast. `turned`: element (i, j) of C goes to c[j * c_row + i].
+// False: nothing was done, since gemm is as fast. `turned`: element (i, j) of C goes to c[j * c_row + i]. Of the
+// epilogues it knows relu; it does not accumulate. Scratch: `skipping_scratch` (skipping.h).
 bool gemm_skipping_zeros(Context& context, const GemmArgs<float>& args, bool turned) noexcept;
 bool gemm_skipping_zeros(Context& context, const GemmArgs<double>& args, bool turned) noexcept;
 
