@@ -97,7 +97,8 @@ def bars(groups: Mapping[str, Mapping[str, float]], label: str, line: str, log: 
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(label)
         handles = [Patch(color=color(c), label=name(c)) for c in columns]
-        figure.legend(handles=handles, loc="outside upper center", ncols=5, fontsize=10)
+        rows = -(-len(columns) // 5)
+        figure.legend(handles=handles, loc="outside upper center", ncols=-(-len(columns) // rows), fontsize=10)
         return svg(figure)
 
 
