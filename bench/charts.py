@@ -16,6 +16,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 NAMES = {  # column: what people read, and its color
     "fastnn": ("fastnn", "#e4572e"),
     "fastnn eager": ("fastnn, eager", "#f2a48c"),
+    "fastnn direct": ("fastnn, without Winograd", "#f2a48c"),
     "fastnn numba": ("fastnn on Numba", "#a3a948"),
     "fastnn numpy": ("fastnn on NumPy", "#8a8a8a"),
     "torch": ("PyTorch", "#2f7ec7"),

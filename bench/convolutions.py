@@ -119,7 +119,13 @@ NETWORKS = {  # what the layers are of, the layers, and images in a batch
     "first": ("first layers", FIRST, 16),
     "wavenet": ("WaveNet", WAVENET, 2),
 }
-COLUMNS = {"fastnn": "fastnn", "NumPy": "NumPy by hand", "PyTorch": "torch", "contiguous": "torch contiguous"}
+COLUMNS = {
+    "fastnn": "fastnn",
+    "direct": "fastnn direct",
+    "NumPy": "NumPy by hand",
+    "PyTorch": "torch",
+    "contiguous": "torch contiguous",
+}
 
 
 def images(shape: tuple[int, ...], seed: int) -> Array:
