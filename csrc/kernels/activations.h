@@ -180,11 +180,6 @@ FASTNN_INLINE Vec<T> weighted(Vec<T> x, Vec<T> z, F weight) {
   return select(w == Vec<T>{}, copysign(w, x), product);
 }
 
-template <class T>
-FASTNN_INLINE Vec<T> times_logistic(Vec<T> x, Vec<T> z) {
-  return weighted(x, z, [](Vec<T> v) FASTNN_INLINED { return sigmoid(v); });
-}
-
 // The logistic function and its slope, s (1 - s) without the difference.
 template <class T>
 struct Logistic {
@@ -207,7 +202,8 @@ template <>
 struct Formula<Kernel::silu> : Attributes<1> {
   template <class T>
   FASTNN_INLINE Vec<T> operator()(Vec<T> x) const {
-    return times_logistic(x, attribute<T>(0) * bounded(x));
+    if (value[0] == 1) return silu(x);
+    return times_sigmoid(x, attribute<T>(0) * bounded(x));
   }
 };
 
@@ -249,7 +245,7 @@ struct Formula<Kernel::gelu_tanh> : Plain {
   template <class T>
   FASTNN_INLINE Vec<T> operator()(Vec<T> x) const {
     const Vec<T> inner = fma(x * x, constant<T>(gelu_twice * gelu_cube), constant<T>(gelu_twice));
-    return times_logistic(x, x * inner);
+    return times_sigmoid(x, x * inner);
   }
 };
 

@@ -37,11 +37,13 @@ FASTNN_INLINE Vec<double> exp_polynomial(Vec<double> r) {
                              2.755753311615666e-06, 2.763074015044683e-07, 2.5021133264009064e-08});
 }
 
-// exp(r) - 1 for |r| <= ln 2 / 2.
-template <class T>
-FASTNN_INLINE Vec<T> exp_less_one(Vec<T> r) {
-  return fma(r * r, exp_polynomial(r), r);
+// exp(r) - 1 for |r| <= ln 2 / 2. A term less serves where 1 is added to it: its coefficients are those with the least
+// error of exp, of all roundings together.
+FASTNN_INLINE Vec<float> exp_less_one(Vec<float> r) {
+  const Vec<float> q = polynomial(r, {0.49999997f, 1.66665152e-01f, 4.16687205e-02f, 8.37018806e-03f, 1.37894775e-03f});
+  return fma(r * r, q, r);
 }
+FASTNN_INLINE Vec<double> exp_less_one(Vec<double> r) { return fma(r * r, exp_polynomial(r), r); }
 
 // x = n ln 2 + r.
 template <class T>
@@ -49,18 +51,27 @@ struct ExpArgument {
   Vec<T> n, r;
 };
 
-// x / ln 2, rounded to an integer.
+// x / ln 2, rounded to an integer n, as n + shift; n + Offset is in the low bits.
+template <int Offset = 0, class T>
+FASTNN_INLINE Vec<T> shifted_exponent(Vec<T> x) {
+  return fma(x, Vec<T>(T(1.44269504088896340736)), Vec<T>(Format<T>::shift + Offset));
+}
 template <class T>
 FASTNN_INLINE Vec<T> nearest_exponent(Vec<T> x) {
-  constexpr T shift = Format<T>::shift;
-  return fma(x, Vec<T>(T(1.44269504088896340736)), Vec<T>(shift)) - shift;
+  return shifted_exponent(x) - Format<T>::shift;
+}
+
+// x - n ln 2
+template <class T>
+FASTNN_INLINE Vec<T> less_ln2(Vec<T> x, Vec<T> n) {
+  using C = ExpConstants<T>;
+  return fnma(n, Vec<T>(C::ln2_low), fnma(n, Vec<T>(C::ln2_high), x));
 }
 
 template <class T>
 FASTNN_INLINE ExpArgument<T> reduce_exp(Vec<T> x) {
-  using C = ExpConstants<T>;
   const Vec<T> n = nearest_exponent(x);
-  return {n, fnma(n, Vec<T>(C::ln2_low), fnma(n, Vec<T>(C::ln2_high), x))};
+  return {n, less_ln2(x, n)};
 }
 template <class T>
 FASTNN_INLINE ExpArgument<T> reduce_exp(Pair<T> x) {
@@ -73,6 +84,14 @@ FASTNN_INLINE ExpArgument<T> reduce_exp(Pair<T> x) {
 template <class T>
 FASTNN_INLINE Vec<T> clamp(T low, T high, Vec<T> x) {
   return max(Vec<T>(low), min(Vec<T>(high), x));
+}
+
+// The bits of exp(x) 2^Offset where that is a normal number: 2^n is added to the exponent.
+template <int Offset, class T>
+FASTNN_INLINE IVec<T> exp_bits(Vec<T> x) {
+  const Vec<T> sum = shifted_exponent<Offset>(x);
+  const Vec<T> fraction = exp_less_one(less_ln2(x, sum - (Format<T>::shift + Offset))) + T(1);
+  return bits(fraction) + (bits(sum) << Format<T>::fraction_bits);
 }
 
 // exp without clamping: x a Vec<T> or a Pair<T> within the limits in ExpConstants.

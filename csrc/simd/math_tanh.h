@@ -1,4 +1,4 @@
-// tanh and functions made of the logistic sigmoid, all by exponentials of -|x|, which cannot overflow.
+// tanh and functions made of the logistic sigmoid.
 #pragma once
 
 #include "simd/math_log.h"
@@ -11,41 +11,72 @@ FASTNN_INLINE Vec<T> negative_abs(Vec<T> x) {
   return from_bits(bits(x) | bits(Vec<T>(T(-0.0))));
 }
 
-// tanh |x| = -E / (2 + E) with E = expm1(-2 |x|).
+// tanh |x| = -E / (2 + E) with E = expm1(-2 |x|). What ln 2 lacks in the argument of E is less than its rounding, since
+// 2^n is small where n is large.
 template <class T>
 FASTNN_INLINE Vec<T> tanh(Vec<T> x) {
+  using F = Format<T>;
   constexpr T farthest = std::is_same_v<T, float> ? T(-10) : T(-20);  // tanh is 1 beyond
-  const Vec<T> near = max(Vec<T>(farthest), negative_abs(x));
-  const auto [n, r] = reduce_exp(near + near);
-  const Vec<T> power = power_of_two(n);
+  constexpr int bias = static_cast<int>(F::exponent_bias);
+  const Vec<T> near = max(Vec<T>(farthest), negative_abs(x)), twice = near + near;
+  const Vec<T> sum = shifted_exponent<bias>(twice);
+  const Vec<T> r = fnma(sum - (F::shift + bias), Vec<T>(T(0.69314718055994530942)), twice);
+  const Vec<T> power = from_bits(bits(sum) << F::fraction_bits);
   const Vec<T> minus_e = fnma(power, exp_less_one(r), T(1) - power);
   return copysign(minus_e / (T(2) - minus_e), x);
 }
 
-// For x < 0 it is e^x / (1 + e^x), which keeps its relative accuracy.
+// exp(-x) for x within these limits, times 2^-offset, is a normal number.
+template <class T>
+struct LogisticRange;
+
+template <>
+struct LogisticRange<float> {
+  static constexpr float highest = 40, lowest = -120;  // sigmoid is 1 above; x sigmoid(x) is 0 below
+  static constexpr int offset = 64;
+  static constexpr float unit = 0x1p-64f;
+};
+
+template <>
+struct LogisticRange<double> {
+  static constexpr double highest = 40, lowest = -760;
+  static constexpr int offset = 128;
+  static constexpr double unit = 0x1p-128;
+};
+
+// 1 / (1 + e^-x), top and bottom times 2^-offset: e^-x alone would overflow where the result is not zero yet. The sum
+// is NaN where x is.
 template <class T>
 FASTNN_INLINE Vec<T> sigmoid(Vec<T> x) {
-  const Vec<T> e = exp_within(max(Vec<T>(ExpConstants<T>::lowest), negative_abs(x)));
-  return select(x < Vec<T>{}, e, Vec<T>(T(1))) / (T(1) + e);
+  using R = LogisticRange<T>;
+  const Vec<T> e = from_bits(exp_bits<-R::offset>(-clamp(R::lowest, R::highest, x)));
+  return Vec<T>(R::unit) / (clamp(R::unit, R::unit, x) + e);
 }
 
-// factor * sigmoid(x). The exponential of x < 0 is scaled last: alone it may be subnormal, and inexact.
+// factor * sigmoid(x) for finite factors and x >= lowest. Here only those x are scaled whose exponential is large: the
+// factor may be, too.
+template <class T>
+FASTNN_INLINE Vec<T> times_sigmoid_within(Vec<T> factor, Vec<T> x) {
+  using R = LogisticRange<T>;
+  constexpr int sign = 8 * static_cast<int>(sizeof(T)) - 1;
+  const IVec<T> far = bits(x + T(R::offset)) >> sign;
+  const IVec<T> offset = far & (IVec<T>(R::offset) << Format<T>::fraction_bits);
+  const Vec<T> one = from_bits(IVec<T>(Format<T>::one) - offset);
+  const Vec<T> e = from_bits(exp_bits<0>(-min(Vec<T>(R::highest), x)) - offset);
+  return factor / (one + e) * one;
+}
+
+// The same for all, a zero with the sign of the factor for x far below 0.
 template <class T>
 FASTNN_INLINE Vec<T> times_sigmoid(Vec<T> factor, Vec<T> x) {
-  constexpr T lowest = std::is_same_v<T, float> ? T(-120) : T(-760);  // zero below, even times -x
-  const auto [n, r] = reduce_exp(max(Vec<T>(lowest), negative_abs(x)));
-  const Vec<T> m = exp_less_one(r) + T(1);
-  const Mask<T> negative = x < Vec<T>{};
-  const Vec<T> quotient = factor * select(negative, m, Vec<T>(T(1))) / (T(1) + scale(m, n));
-  return scale(quotient, select(negative, n, Vec<T>{}));
+  const Vec<T> lowest(LogisticRange<T>::lowest);
+  return select(x < lowest, copysign(Vec<T>{}, factor), times_sigmoid_within(factor, max(lowest, x)));
 }
 
-// x sigmoid(x), zero for x = -inf.
 template <class T>
 FASTNN_INLINE Vec<T> silu(Vec<T> x) {
-  constexpr T lowest = std::is_same_v<T, float> ? T(-120) : T(-760);
-  const Vec<T> bounded = max(Vec<T>(lowest), x);
-  return times_sigmoid(bounded, bounded);
+  const Vec<T> within = max(Vec<T>(LogisticRange<T>::lowest), x);
+  return times_sigmoid_within(within, within);
 }
 
 // log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in (0, 1]: log(1 + e) is that of a fraction f = e, or, from 1 / 2
