@@ -3,11 +3,11 @@
 //
 // One row of it is what other libraries compute by dot products, which read memory as fast as a sum does: 1.1 times the
 // speed of this for 128 x 128 and twice that for 1024 x 1024. Their chains lie side by side in a vector, though, and an
-// element's order of sums may not depend on the rows beside it: with such chains large products lose 5 % and more. In
-// the order of one chain, 1 KB of B takes 64 shuffles of 64 bytes, a cycle each on Zen 4, where a sum takes 36 cycles:
-// 59 GB/s at most, 53 measured in the second cache and 43 beyond it. Half the shuffles by blends (55 and 41), squares
-// of 32 bytes put together by loads of 16 or 32 (58 and 37), two squares in turns (61 and 37) and fetching ahead by
-// rows or by lines (46 and 27: a core waits for 24 lines at a time) were no better.
+// element's order of sums may not depend on the rows beside it: large products would need such chains, too. In the
+// order of one chain, 1 KB of B takes 64 shuffles of 64 bytes, a cycle each on Zen 4, where a sum takes 36 cycles: 59
+// GB/s at most, 53 measured in the second cache and 43 beyond it. Half the shuffles by blends (55 and 41), squares of
+// 32 bytes put together by loads of 16 or 32 (58 and 37), two squares in turns (61 and 37) and fetching ahead by rows
+// or by lines (46 and 27: a core waits for 24 lines at a time) were no better.
 #pragma once
 
 #include "kernels/gemm/microkernel.h"
