@@ -16,7 +16,7 @@ struct WinogradGradient {
   WinogradTiles tiles;
   EvenSplit panels;  // of channels of dy
   // Transformed tiles lie in groups of 32 channels of x, and in panels of dy: [group][point][tile][channel]. Were all
-  // channels of a tile side by side, AVX2, which takes 6 of them at a time, would need half as much time again for 512.
+  // channels of a tile side by side, AVX2, which takes 6 of them at a time, took twice the time for 512.
   int64_t x_plane, dy_plane;
   float *x_data, *dy_data;
   const float* zeros;

@@ -29,16 +29,16 @@ FASTNN_INLINE bool winograd_saves(int64_t height, int64_t width) {
 //
 //   channels       image   AVX-512           AVX2              channels       image   AVX-512
 //   64 -> 64       224     2.8  2.8  2.3                       512 -> 512     4       2.6  2.6  3.2
-//   64 -> 128      112     2.8  2.8  2.4     2.6  2.8  2.2     128 -> 128     3       1.8  1.9  1.8
-//   64 -> 64       56      2.7  2.7  2.4     2.4  2.4  2.0     128 -> 128     6       1.8  1.9  1.8
-//   256 -> 256     14      2.2  2.3  2.1     2.1  2.0  1.6     128 -> 128     9       1.7  1.8  1.7
-//   512 -> 512     14      2.3  2.2  2.3     2.2  2.1  1.1     256 -> 256     5       1.2  1.2  1.2   not taken
-//   32 -> 64       14      2.0  1.9  1.6     1.7  1.8  1.7     8 -> 16        32      1.2  1.3  1.4   not taken
-//   16 -> 32       32      1.7  1.4  1.5     1.6  1.7  1.5     8 -> 8         32      1.2  1.0  1.3   not taken
-//   16 -> 16       32      1.7  1.4  1.6     1.2  1.2  1.2
+//   64 -> 128      112     2.9  2.7  2.6     2.5  2.7  2.6     128 -> 128     3       1.8  1.9  1.8
+//   64 -> 64       56      2.7  2.7  2.5     2.5  2.5  2.4     128 -> 128     6       1.8  1.9  1.8
+//   256 -> 256     14      2.0  2.1  2.5     2.1  2.1  2.2     128 -> 128     9       1.7  1.8  1.7
+//   512 -> 512     14      2.2  2.2  2.9     2.2  2.0  2.4     256 -> 256     5       1.2  1.2  1.2   not taken
+//   32 -> 64       14      2.0  2.0  1.8     1.6  1.8  1.7     8 -> 16        32      1.2  1.3  1.4   not taken
+//   16 -> 32       32      1.7  1.4  1.5     1.6  1.6  1.6     8 -> 8         32      1.2  1.0  1.3   not taken
+//   16 -> 16       32      1.7  1.4  1.6     1.5  1.7  1.5
 //
-// The baseline gains more, from 1.9 times on. A batch of one pays for the transform of the weights: 256 channels at
-// 14x14 are 1.4 times as fast, 512 at 7x7 as fast, 512 at 4x4 0.65 times.
+// The baseline gains more, from 1.9 times on (512 -> 512 at 14x14: 2.6, 2.4). A batch of one pays for the transform of
+// the weights: 256 channels at 14x14 are 1.4 times as fast, 512 at 7x7 as fast, 512 at 4x4 0.65 times.
 FASTNN_INLINE bool winograd_pays(const ConvShape& s) {
   bool fits = s.groups == 1 && s.kernel[0] == 1 && s.kernel[1] == 3 && s.kernel[2] == 3;
   fits = fits && s.x[0] == 1 && s.y[0] == 1 && s.before[0] == 0;
