@@ -63,13 +63,11 @@ struct Winograd {
     const int64_t width = vectors * lanes;
     const EvenSplit chunks(p.in, parts(p.in, winograd_chain)), heights(count, parts(count, conv_rows[vectors]));
     const ConvKernel<float>* const kernels = conv_kernels<float>(vectors, lanes);
-    ConvTile<float> tile;
+    ConvTile<float> tile{};
     tile.segments[0] = tile.segments[1] = tile.segments[2] = 1;
     tile.a_row = row;
     tile.a_col = 1;
     tile.b_row = tile.c_row = width;
-    tile.bias = nullptr;
-    tile.relu = false;
     tile.last = lanes;
     for (int q = 0; q < winograd_points; q++) {
       const float* const next = data + (q + 1) * plane;

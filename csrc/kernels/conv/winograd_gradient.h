@@ -57,15 +57,13 @@ struct WinogradGradient {
     const int64_t width = vectors * lanes;
     const EvenSplit heights(c.size(), parts(c.size(), conv_rows[vectors]));
     const ConvKernel<float>* const kernels = conv_kernels<float>(vectors, lanes);
-    ConvTile<float> tile;
+    ConvTile<float> tile{};
     tile.segments[0] = tile.segments[1] = tile.segments[2] = 1;
     tile.k = count;
     tile.a_row = 1;
     tile.a_col = group;
     tile.b_row = tile.c_row = width;
     tile.accumulate = !first;
-    tile.bias = nullptr;
-    tile.relu = false;
     tile.last = lanes;
     for (int q = 0; q < winograd_points; q++) {
       tile.b = dy_data + (panel * winograd_points + q) * dy_plane;
