@@ -63,17 +63,13 @@ class Given:
 
     def __str__(self) -> str:
         """Dtypes and shapes of arrays, other values as they are."""
-        words = [repr(x) for x in self.filled([Described(f"{a.dtype} {a.shape}") for a in self.arrays])]
+        words = [repr(x) for x in filled(self.shape, [Described(f"{a.dtype} {a.shape}") for a in self.arrays])]
         names = [""] * self.count + [f"{name}=" for name in self.names]
         return ", ".join(n + w for n, w in zip(names, words, strict=True)) or "no arguments"
 
-    def filled(self, leaves: Sequence[Any]) -> list[Any]:
-        """The arguments with these for the arrays."""
-        return filled(self.shape, leaves)  # type: ignore[no-any-return]
-
     def call(self, function: Callable[..., Any], tensors: list[Tensor]) -> Any:
         """Call the function with these Tensors for the arrays."""
-        values = self.filled(tensors)
+        values = filled(self.shape, tensors)
         return function(*values[: self.count], **dict(zip(self.names, values[self.count :], strict=True)))
 
 

@@ -6,7 +6,7 @@ import operator
 from typing import Any
 
 
-def width(name: str, value: Any) -> int:
+def positive(name: str, value: Any) -> int:
     """A positive whole number."""
     try:
         n = operator.index(value)

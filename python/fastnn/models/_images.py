@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import nn
-from ._arguments import width as positive
+from ._arguments import positive
 
 
 class ImageClassifier(nn.Module):

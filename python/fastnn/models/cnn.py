@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import nn
-from ._arguments import width as positive
+from ._arguments import positive
 from ._images import ImageClassifier, convolved
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from .. import nn
-from ._arguments import width
+from ._arguments import positive
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
@@ -80,8 +80,8 @@ class MLP(nn.Module):
             raise ValueError(f"MLP: activation wants one of {', '.join(ACTIVATIONS)}; got {activation!r}")
         if not 0 <= dropout <= 1:
             raise ValueError(f"MLP: dropout wants a probability between 0 and 1; got {dropout}")
-        widths = [width("MLP: in_features", in_features), *(width("MLP: hidden", n) for n in hidden)]
-        self.in_features, self.out_features = widths[0], width("MLP: out_features", out_features)
+        widths = [positive("MLP: in_features", in_features), *(positive("MLP: hidden", n) for n in hidden)]
+        self.in_features, self.out_features = widths[0], positive("MLP: out_features", out_features)
         self.hidden, self.activation, self.dropout = tuple(widths[1:]), activation, float(dropout)
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):

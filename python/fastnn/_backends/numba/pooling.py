@@ -177,20 +177,24 @@ def adaptive_max_pool_indices(x: Any, sizes: Any) -> Any:
     return winners(x, windows).reshape(shape_of(x, windows))
 
 
-def means(x: Any, windows: Any, divisor: Any) -> Any:
-    y = np.empty(shape_of(x, windows), x.dtype)
+def divided(windows: Any, divisor: Any) -> Any:
+    """The tables of windows, and a divisor for each."""
     axes = tables(windows)
     each = np.empty(tuple(map(len, axes)))
     each[...] = np.reshape(divisor, each.shape if np.ndim(divisor) else ())
+    return axes, each
+
+
+def means(x: Any, windows: Any, divisor: Any) -> Any:
+    y = np.empty(shape_of(x, windows), x.dtype)
+    axes, each = divided(windows, divisor)
     sums(images(x), *axes, each, y.reshape(x.shape[0] * x.shape[1], *each.shape))
     return y
 
 
 def mean_slopes(dy: Any, shape: Any, windows: Any, divisor: Any) -> Any:
     dx = np.zeros(shape, dy.dtype)
-    axes = tables(windows)
-    each = np.empty(tuple(map(len, axes)))
-    each[...] = np.reshape(divisor, each.shape if np.ndim(divisor) else ())
+    axes, each = divided(windows, divisor)
     count = math.prod(shape[:2])
     spread(np.ascontiguousarray(dy).reshape(count, *each.shape), *axes, each, images(dx))
     return dx
