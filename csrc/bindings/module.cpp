@@ -1,6 +1,7 @@
 // The extension module: kernels by name, and the settings of the core.
 #include <pybind11/stl.h>
 
+#include "bindings/apply.h"
 #include "bindings/eager.h"
 #include "bindings/plan.h"
 #include "ops/op.h"
@@ -22,6 +23,17 @@ PYBIND11_MODULE(_fastnn_core, m) {
     bad_index_error = bad_index.release().ptr();
   });
   m.def("on_write", [](py::object noter) { note_writes = noter.release().ptr(); });
+  m.def("autograd",
+        [](py::object tensor, py::object node, py::object mode, py::object state, py::object serial, py::object slow) {
+          use_autograd({tensor.release().ptr(), node.release().ptr(), mode.release().ptr(), state.release().ptr(),
+                        serial.release().ptr(), slow.release().ptr()});
+        });
+  m.def("apply", [](py::object op, py::list kernels, int inputs, uint32_t differentiable, bool recorded, bool extras,
+                    const std::vector<std::pair<int, int>>& saves) {
+    ApplySpec spec{op.release().ptr(), kernels.release().ptr(), inputs, differentiable, recorded, extras, {}};
+    for (const auto& [from, part] : saves) spec.saves.push_back({from, Saved::Part(part)});
+    return py::reinterpret_steal<py::object>(apply_function(std::move(spec)));
+  });
   m.def("kernel", [](const std::string& name) -> py::object {
     const OpInfo* op = find_op(name.c_str());
     return op ? py::reinterpret_steal<py::object>(kernel_function(op)) : py::none();

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from . import _registry
-from ._codegen import apply_function, saves_function
+from . import _registry, ops
+from ._backends import cpp
+from ._codegen import saves_function
 from ._registry import OPS, BadIndex, Op, Refused, fallback_column, state
 from ._writes import written_since, wrote
 
@@ -107,6 +108,8 @@ def set_grad_enabled(enabled: bool) -> None:
 def install(tensor: Any, make: Any) -> None:
     """Take the Tensor class, and make every op's path for Tensors, of those declared from now on too."""
     factory.tensor, factory.make = tensor, make
+    if cpp.core is not None:
+        cpp.core.autograd(tensor, Node, mode, state, serial, apply_slowly)
     for op in OPS.values():
         connect(op)
     _registry.DECLARED.append(connect)
@@ -116,22 +119,11 @@ def connect(op: Op) -> None:
     """Make the op's path for Tensors; called when an op is declared and when the Tensor class is there."""
     if op.composite:
         return
-    if op.lists or op.outputs != 1:
-        op.apply = functools.partial(apply_values, op)
-        return
-    space = {
-        "Tensor": factory.tensor,
-        "new": factory.tensor.__new__,
-        "Node": Node,
-        "mode": mode,
-        "serial": serial,
-        "slow": apply_slowly,
-    }
-    op.apply = apply_function(op, space)
+    op.apply = cpp.apply(op) or functools.partial(apply_values, op)
 
 
 def apply_values(op: Op, *args: Any) -> Any:
-    """The generic form of `apply`: variadic inputs, several outputs."""
+    """`apply` as an op's own function."""
     return apply(op, args)
 
 
@@ -268,8 +260,7 @@ def promoted(values: tuple[Any, ...]) -> list[Any]:
     target = common_dtype(dtypes, ranks)
     if target.kind in "iub" and any(type(v) is float for v in values):
         target = state.default_dtype
-    cast = OPS["cast"].public
-    return [cast(v, dtype=target) if hasattr(v, "dtype") and v.dtype != target else v for v in values]
+    return [ops.cast(v, dtype=target) if hasattr(v, "dtype") and v.dtype != target else v for v in values]
 
 
 def common_dtype(dtypes: list[np.dtype[Any]], ranks: list[int]) -> np.dtype[Any]:
@@ -346,7 +337,6 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
         if type(dy) is not np.ndarray or dy.shape != array.shape:
             raise ValueError(f"backward: gradient wants shape {array.shape}; got {np.shape(dy)}")
     # One loop without calls of its own: helpers for its branches cost a step of a small network 2.5 us of 18.
-    add, accumulate, copy = OPS["add"].public, OPS["accumulate"].public, OPS["copy"].public
     recorder, active, make = state.recorder, state.active, factory.make
     is_tensor, is_array, new = factory.tensor, np.ndarray, factory.tensor.__new__
     heap: list[tuple[int, Node]] = []  # nodes that wait, but for one: in a chain of layers no two ever do
@@ -367,10 +357,10 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
                 if recorder is not None:
                     recorder.deposit(t)
                 if t.grad is not None:
-                    accumulate(t.grad.array, g)
+                    ops.accumulate(t.grad.array, g)
                     wrote(t.grad.array)
                 elif g is dy or type(g.base) is is_array or id(g) in held or type(dy) is list:
-                    t.grad = make(copy(g), None, 0)
+                    t.grad = make(ops.copy(g), None, 0)
                 else:
                     t.grad = leaf = new(is_tensor)
                     leaf.array = g
@@ -385,7 +375,7 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
                         heappush(heap, (-latest.serial, latest))
                     latest = node
                 else:  # never in place: what waits there may be another's
-                    node.grad = add(node.grad, g)
+                    node.grad = ops.add(node.grad, g)
             else:
                 if node.grad is None:
                     node.grad = [None] * node.op.outputs
@@ -393,7 +383,7 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
                         heappush(heap, (-latest.serial, latest))
                     latest = node
                 mine = node.grad[t.output]
-                node.grad[t.output] = g if mine is None else add(mine, g)
+                node.grad[t.output] = g if mine is None else ops.add(mine, g)
         if latest is None:
             if not heap:
                 return

@@ -121,6 +121,12 @@ class Op:
         """How many arrays a forward kernel returns: public outputs, then extras."""
         return self.outputs + len(self.extras)
 
+    @property
+    def kept(self) -> list[tuple[int, str]]:
+        """What `saves` names: a position among the inputs, then the results, and which part of it ("" for all)."""
+        names = [*self.inputs, "y", *self.extras]
+        return [(names.index(name), part) for name, _, part in (save.partition(".") for save in self.saves)]
+
     def set_backward(self, rule: Callable[..., Any], composite: bool) -> None:
         """Attach the gradient and check that its parameters are the declared ones."""
         got = list(inspect.signature(rule).parameters)

@@ -6,10 +6,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from .. import _env
-from .._registry import BadIndex, Refused
+from .._registry import BadIndex, Op, Refused
 from .._writes import wrote_ids
 
 NAME = "cpp"
+PARTS = ("", "shape", "dtype")  # of what a node saves, as in csrc/bindings/apply.h
 core: Any = None
 reason = ""
 
@@ -35,3 +36,12 @@ if core is not None:
 def kernel(name: str) -> Any:
     """The compiled kernel of this name, None where there is none."""
     return core.kernel(name) if core is not None else None
+
+
+def apply(op: Op) -> Any:
+    """Autograd's apply for an op, compiled; None without a core, and for lists and several outputs."""
+    if core is None or op.lists or op.outputs != 1:
+        return None
+    wanted = sum(1 << i for i, name in enumerate(op.inputs) if name in op.differentiable)
+    saves = [(position, PARTS.index(part)) for position, part in op.kept]
+    return core.apply(op, op.forward_kernels, len(op.inputs), wanted, op.rule is not None, bool(op.extras), saves)

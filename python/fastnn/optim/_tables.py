@@ -85,7 +85,7 @@ class TableOptimizer(Optimizer):
         """Arrays of parameters, of gradients and of each kind of state, for each dtype."""
         names = self._slots(group)
         cached = self._tables.get(i)
-        if cached is not None and cached[0] == names and all(p.grad is None for p in cached[1]):
+        if cached is not None and cached[0] == names and not (cached[1] and any(p.grad is not None for p in cached[1])):
             try:
                 return with_gradients(cached[2])
             except AttributeError:  # a gradient is gone
