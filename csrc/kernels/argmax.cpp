@@ -76,14 +76,15 @@ void argmax_columns(const Reduction& r, const char* p, int64_t* out, int64_t n) 
   constexpr int64_t width = panel_bytes / int64_t(sizeof(T));
   T room[width], best[width];
   Int at[width];
-  for (int64_t row = 0; row < r.rows; row++) {
+  __builtin_memcpy(best, dense(p, r.stride, n, room), size_t(n) * sizeof(T));
+  __builtin_memset(at, 0, size_t(n) * sizeof(Int));
+  for (int64_t row = 1; row < r.rows; row++) {
     const T* v = dense(p + r.reduced.offset(row), r.stride, n, room);
     const IVec<T> here(static_cast<Int>(row));
     for_vectors<T>(n, [&](int64_t i, int m) FASTNN_INLINED {
-      const Vec<T> x = load(v + i, m), b = row ? load(best + i, m) : x;
+      const Vec<T> x = load(v + i, m), b = load(best + i, m), position = load(reinterpret_cast<const T*>(at) + i, m);
       const Mask<T> better = (x > b) | ((x != x) & (b == b));
       store(select(better, x, b), best + i, m);
-      const Vec<T> position = row ? load(reinterpret_cast<const T*>(at) + i, m) : Vec<T>{};
       store(from_bits(select(better, here, bits(position))), reinterpret_cast<T*>(at) + i, m);
     });
   }
