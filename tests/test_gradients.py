@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import running_on
-from fastnn._engine import backward
+from fastnn._backward import backward
 from fastnn._registry import OPS, Op
 from fastnn._samples import Floats, Made
 from fastnn._tensor import Tensor

@@ -22,6 +22,7 @@ LAYERS = [
     ["_dispatch"],
     ["random"],
     ["_engine"],
+    ["_backward"],
     ["_tensor_math", "_tensor"],
     ["autograd", "_creation", "_random_tensors"],
     ["capture"],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastnn import ops
-from fastnn._engine import backward
+from fastnn._backward import backward
 from fastnn._tensor import Tensor
 
 X = np.arange(60.0).reshape(3, 4, 5)

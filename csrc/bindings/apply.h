@@ -2,17 +2,9 @@
 #pragma once
 #include <vector>
 
-#include "bindings/arrays.h"
+#include "bindings/autograd.h"
 
 namespace fastnn {
-
-// What Python's side of autograd is made of (python/fastnn/_engine.py).
-struct AutogradParts {
-  PyObject *tensor, *node;          // the classes
-  PyObject *mode, *state, *serial;  // grad mode of the thread, the process-wide state, the counter of nodes
-  PyObject* slow;                   // (op, args): apply for arguments that the active kernel declines
-};
-void use_autograd(const AutogradParts& parts);
 
 // What a node keeps of a call.
 struct Saved {

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/apply.h"
+#include "bindings/backward.h"
 #include "bindings/eager.h"
 #include "bindings/plan.h"
 #include "ops/op.h"
@@ -23,11 +24,11 @@ PYBIND11_MODULE(_fastnn_core, m) {
     bad_index_error = bad_index.release().ptr();
   });
   m.def("on_write", [](py::object noter) { note_writes = noter.release().ptr(); });
-  m.def("autograd",
-        [](py::object tensor, py::object node, py::object mode, py::object state, py::object serial, py::object slow) {
-          use_autograd({tensor.release().ptr(), node.release().ptr(), mode.release().ptr(), state.release().ptr(),
-                        serial.release().ptr(), slow.release().ptr()});
-        });
+  m.def("recording_parts", &use_recording);
+  m.def("backward_parts", &use_backward);
+  m.def("backward", [](py::object tensor, py::object dy, bool retain_graph) {
+    if (!backward(tensor.ptr(), dy.ptr(), retain_graph)) throw py::error_already_set();
+  });
   m.def("apply", [](py::object op, py::list kernels, int inputs, uint32_t differentiable, bool recorded, bool extras,
                     const std::vector<std::pair<int, int>>& saves) {
     ApplySpec spec{op.release().ptr(), kernels.release().ptr(), inputs, differentiable, recorded, extras, {}};

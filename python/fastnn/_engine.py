@@ -1,7 +1,6 @@
-"""Automatic differentiation: one `apply` for every op, and an engine on a heap of serial numbers.
+"""Recording for automatic differentiation: one `apply` for every op.
 
-A node is made for each recorded call and holds the op, its inputs and what the op's backward wants back. ``backward``
-visits nodes in the order opposite to their making, so neither sorting nor recursion is needed.
+A node is made for each recorded call and holds the op, its inputs and what the op's backward wants back (_backward.py).
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from heapq import heappop, heappush, heappushpop
 from itertools import count
 from typing import Any
 
@@ -19,7 +17,6 @@ from . import _registry, ops
 from ._backends import cpp
 from ._codegen import saves_function
 from ._registry import OPS, BadIndex, Op, Refused, fallback_column, state
-from ._writes import written_since, wrote
 
 serial = count(1).__next__
 
@@ -109,7 +106,7 @@ def install(tensor: Any, make: Any) -> None:
     """Take the Tensor class, and make every op's path for Tensors, of those declared from now on too."""
     factory.tensor, factory.make = tensor, make
     if cpp.core is not None:
-        cpp.core.autograd(tensor, Node, mode, state, serial, apply_slowly)
+        cpp.core.recording_parts(tensor, Node, mode, state, serial, apply_slowly)
     for op in OPS.values():
         connect(op)
     _registry.DECLARED.append(connect)
@@ -275,141 +272,3 @@ def common_dtype(dtypes: list[np.dtype[Any]], ranks: list[int]) -> np.dtype[Any]
     if top == 2:
         return np.result_type(*[d for d in strong if d.kind == "f"])
     return np.result_type(*strong)
-
-
-def check_writes(node: Node) -> None:
-    """Refuse a backward whose saved values were changed in place after they were saved."""
-    saved = [b for a in node.saved for b in (a if type(a) is list else (a,)) if type(b) is np.ndarray]
-    changed = written_since(node.clock, saved)
-    if changed is not None:
-        raise RuntimeError(
-            f"one of the values needed for the gradient of {node.op.name} has been modified by an in-place operation "
-            f"after it was used (shape {changed.shape}, dtype {changed.dtype})"
-        )
-
-
-def apart(inputs: Any, grads: Any) -> tuple[list[Any], list[Any]]:
-    """Inputs and their gradients, those of variadic inputs taken apart."""
-    ends: list[Any] = []
-    flat: list[Any] = []
-    for t, g in zip(inputs, grads, strict=True):
-        if type(t) is list or type(t) is tuple:
-            ends += t
-            flat += [None] * len(t) if g is None else g
-        else:
-            ends.append(t)
-            flat.append(g)
-    return ends, flat
-
-
-def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> None:
-    """Add the gradient of `tensor` with respect to every leaf that requires grad to that leaf's ``.grad``.
-
-    Reverse-mode accumulation (Griewank and Walther, Evaluating Derivatives, 2008, chapter 3).
-
-    Parameters
-    ----------
-    tensor
-        Where to begin; a scalar unless `gradient` is given.
-    gradient
-        The gradient of something with respect to `tensor`; same shape. 1 for a scalar.
-    retain_graph
-        Keep the saved values, so that backward may be called again.
-
-    Raises
-    ------
-    RuntimeError
-        Where there is no graph, it was freed, or a saved value was changed in place.
-    """
-    array = tensor.array
-    dy: Any
-    if not tensor.requires:
-        raise RuntimeError("backward: this tensor does not require grad and has no graph behind it")
-    if gradient is None:
-        if array.size != 1:
-            raise RuntimeError(f"backward: gradient must be given for a tensor of shape {array.shape}, not a scalar")
-        dy = np.empty(array.shape, array.dtype)
-        dy.fill(1)  # in 0.2 us, np.ones takes 0.8
-        if state.recorder is not None:
-            state.recorder.constant(dy)
-    else:
-        dy = unwrap(gradient)
-        if type(dy) is not np.ndarray or dy.shape != array.shape:
-            raise ValueError(f"backward: gradient wants shape {array.shape}; got {np.shape(dy)}")
-    # One loop without calls of its own: helpers for its branches cost a step of a small network 2.5 us of 18.
-    recorder, active, make = state.recorder, state.active, factory.make
-    is_tensor, is_array, new = factory.tensor, np.ndarray, factory.tensor.__new__
-    heap: list[tuple[int, Node]] = []  # nodes that wait, but for one: in a chain of layers no two ever do
-    latest: Any = None
-    held: set[int] = set()  # ids of the arrays that leaves hold by now: no other leaf may hold the same
-    targets: Any = (tensor,)
-    grads: Any = (dy,)
-    before = serial()
-    while True:
-        for t, g in zip(targets, grads):  # noqa: B905 (a keyword costs 0.15 us)
-            if g is None or not isinstance(t, is_tensor) or not t.requires:
-                continue
-            node = t.node
-            while node is not None and node.serial >= before:  # it was changed in place since
-                t = node.old
-                node = t.node
-            if node is None:
-                if recorder is not None:
-                    recorder.deposit(t)
-                if t.grad is not None:
-                    ops.accumulate(t.grad.array, g)
-                    wrote(t.grad.array)
-                elif g is dy or type(g.base) is is_array or id(g) in held or type(dy) is list:
-                    t.grad = make(ops.copy(g), None, 0)
-                else:
-                    t.grad = leaf = new(is_tensor)
-                    leaf.array = g
-                    leaf.grad = leaf.node = None
-                    leaf.output = 0
-                    leaf.requires = False
-                    held.add(id(g))
-            elif node.op.outputs == 1:
-                if node.grad is None:
-                    node.grad = g
-                    if latest is not None:
-                        heappush(heap, (-latest.serial, latest))
-                    latest = node
-                else:  # never in place: what waits there may be another's
-                    node.grad = ops.add(node.grad, g)
-            else:
-                if node.grad is None:
-                    node.grad = [None] * node.op.outputs
-                    if latest is not None:
-                        heappush(heap, (-latest.serial, latest))
-                    latest = node
-                mine = node.grad[t.output]
-                node.grad[t.output] = g if mine is None else ops.add(mine, g)
-        if latest is None:
-            if not heap:
-                return
-            node = heappop(heap)[1]
-        else:
-            node = heappushpop(heap, (-latest.serial, latest))[1] if heap else latest
-            latest = None
-        op, saved, before = node.op, node.saved, node.serial
-        dy, node.grad = node.grad, None
-        if saved is None:
-            raise RuntimeError(
-                f"backward: the values saved by {op.name} were freed by an earlier backward; "
-                "pass retain_graph=True to the first one"
-            )
-        if node.clock != state.clock:
-            check_writes(node)
-        try:
-            grads = op.backward_kernels[active](dy, *saved, node.needs)
-            if grads is NotImplemented:  # integers, say
-                grads = op.backward_kernels[fallback_column()](dy, *saved, node.needs)
-        except (Refused, BadIndex) as why:
-            raise TypeError(f"{op.name}: {why}") from None
-        if not retain_graph:
-            node.saved = None
-        if type(grads) is not tuple:
-            grads = (grads,)
-        targets = node.inputs
-        if op.lists:
-            targets, grads = apart(targets, grads)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _engine, ops
+from . import _backward, _engine, ops
 from ._engine import Node, mode
 from ._registry import state
 from ._tensor_math import TensorMath
@@ -159,7 +159,7 @@ class Tensor(TensorMath):
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add the gradient of this tensor to ``.grad`` of every leaf it was computed from (see `autograd.backward`)."""
-        _engine.backward(self, gradient, retain_graph)
+        _backward.backward(self, gradient, retain_graph)
 
     # Values for Python
 

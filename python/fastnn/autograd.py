@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._engine import Node, backward, enable_grad, is_grad_enabled, mode, no_grad, serial, set_grad_enabled
+from ._backward import backward
+from ._engine import Node, enable_grad, is_grad_enabled, mode, no_grad, serial, set_grad_enabled
 from ._registry import state
 from ._tensor import Tensor, make
 

@@ -1,0 +1,166 @@
+"""The backward pass: nodes in the order opposite to their making, so neither sorting nor recursion is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from . import ops
+from ._backends import cpp
+from ._engine import Node, factory, serial, unwrap
+from ._registry import BadIndex, Refused, fallback_column, state
+from ._writes import written_since
+
+
+def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> None:
+    """Add the gradient of `tensor` with respect to every leaf that requires grad to that leaf's ``.grad``.
+
+    Reverse-mode accumulation (Griewank and Walther, Evaluating Derivatives, 2008, chapter 3).
+
+    Parameters
+    ----------
+    tensor
+        Where to begin; a scalar unless `gradient` is given.
+    gradient
+        The gradient of something with respect to `tensor`; same shape. 1 for a scalar.
+    retain_graph
+        Keep the saved values, so that backward may be called again.
+
+    Raises
+    ------
+    RuntimeError
+        Where there is no graph, it was freed, or a saved value was changed in place.
+    """
+    array = tensor.array
+    if not tensor.requires:
+        raise RuntimeError("backward: this tensor does not require grad and has no graph behind it")
+    if gradient is None:
+        if array.size != 1:
+            raise RuntimeError(f"backward: gradient must be given for a tensor of shape {array.shape}, not a scalar")
+        dy = np.empty(array.shape, array.dtype)
+        dy.fill(1)  # in 0.2 us, np.ones takes 0.8
+        if state.recorder is not None:
+            state.recorder.constant(dy)
+    else:
+        dy = unwrap(gradient)
+        if type(dy) is not np.ndarray or dy.shape != array.shape:
+            raise ValueError(f"backward: gradient wants shape {array.shape}; got {np.shape(dy)}")
+    engine = cpp.core.backward if cpp.core is not None and state.recorder is None else run
+    engine(tensor, dy, bool(retain_graph))
+
+
+def run(tensor: Any, dy: Any, retain_graph: bool) -> None:
+    """The pass itself; csrc/bindings/backward.cpp is the same for steps that are not being recorded by `compile`."""
+    waiting: list[tuple[int, Node]] = []
+    held: set[int] = set()
+    deliver((tensor,), (dy,), dy, serial(), waiting, held)
+    while waiting:
+        node = heappop(waiting)[1]
+        dy, node.grad = node.grad, None
+        targets, grads = gradients(node, dy, retain_graph)
+        deliver(targets, grads, dy, node.serial, waiting, held)
+
+
+def deliver(
+    targets: Sequence[Any],
+    grads: Sequence[Any],
+    dy: Any,
+    before: int,
+    waiting: list[tuple[int, Node]],
+    held: set[int],
+) -> None:
+    """Hand gradients, computed from `dy`, to what they are with respect to.
+
+    `held` has the ids of the arrays that leaves hold by now: no other leaf may hold the same.
+    """
+    for t, g in zip(targets, grads, strict=False):
+        if g is None or not isinstance(t, factory.tensor) or not t.requires:
+            continue
+        node = t.node
+        while node is not None and node.serial >= before:  # it was changed in place since
+            t = node.old
+            node = t.node
+        if node is None:
+            deposit(t, g, g is dy or type(dy) is list or type(g.base) is np.ndarray or id(g) in held)
+            if t.grad.array is g:
+                held.add(id(g))
+        else:
+            if node.grad is None:
+                heappush(waiting, (-node.serial, node))
+            wait(node, t.output, g)
+
+
+def deposit(leaf: Any, g: Any, shared: bool) -> None:
+    """Add to a leaf's gradient; the first becomes it, or its copy becomes it where the array is shared."""
+    if state.recorder is not None:
+        state.recorder.deposit(leaf)
+    if leaf.grad is not None:
+        ops.accumulate(leaf.grad.array, g)
+    else:
+        leaf.grad = factory.make(ops.copy(g) if shared else g, None, 0)
+
+
+def wait(node: Node, output: int, g: Any) -> None:
+    """Add to the gradient of a node's output, never in place: what waits there may be another's."""
+    if node.op.outputs == 1:
+        node.grad = g if node.grad is None else ops.add(node.grad, g)
+        return
+    if node.grad is None:
+        node.grad = [None] * node.op.outputs
+    mine = node.grad[output]
+    node.grad[output] = g if mine is None else ops.add(mine, g)
+
+
+def gradients(node: Node, dy: Any, retain_graph: bool) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The inputs of a recorded call, and the gradients with respect to them."""
+    op, saved = node.op, node.saved
+    if saved is None:
+        raise RuntimeError(
+            f"backward: the values saved by {op.name} were freed by an earlier backward; "
+            "pass retain_graph=True to the first one"
+        )
+    if node.clock != state.clock:
+        check_writes(node)
+    try:
+        grads = op.backward_kernels[state.active](dy, *saved, node.needs)
+        if grads is NotImplemented:  # integers, say
+            grads = op.backward_kernels[fallback_column()](dy, *saved, node.needs)
+    except (Refused, BadIndex) as why:
+        raise TypeError(f"{op.name}: {why}") from None
+    if not retain_graph:
+        node.saved = None
+    if type(grads) is not tuple:
+        grads = (grads,)
+    return apart(node.inputs, grads) if op.lists else (node.inputs, grads)
+
+
+def check_writes(node: Node) -> None:
+    """Refuse a backward whose saved values were changed in place after they were saved."""
+    saved = [b for a in node.saved for b in (a if type(a) is list else (a,)) if type(b) is np.ndarray]
+    changed = written_since(node.clock, saved)
+    if changed is not None:
+        raise RuntimeError(
+            f"one of the values needed for the gradient of {node.op.name} has been modified by an in-place operation "
+            f"after it was used (shape {changed.shape}, dtype {changed.dtype})"
+        )
+
+
+def apart(inputs: Any, grads: Any) -> tuple[list[Any], list[Any]]:
+    """Inputs and their gradients, those of variadic inputs taken apart."""
+    ends: list[Any] = []
+    flat: list[Any] = []
+    for t, g in zip(inputs, grads, strict=True):
+        if type(t) is list or type(t) is tuple:
+            ends += t
+            flat += [None] * len(t) if g is None else g
+        else:
+            ends.append(t)
+            flat.append(g)
+    return ends, flat
+
+
+if cpp.core is not None:
+    cpp.core.backward_parts(gradients, deposit, wait)
