@@ -10,6 +10,7 @@ import pytest
 
 import fastnn
 from fastnn import nn, ops
+from fastnn._registry import BACKENDS, OPS
 from fastnn.nn import functional as F
 
 Array = np.ndarray[Any, Any]
@@ -118,6 +119,15 @@ def test_first_of_equal_values_and_nan(kernel: int, target: str, dtype: Any) -> 
     want = np.zeros((1, 2, 36))
     np.put_along_axis(want, at.numpy().reshape(1, 2, -1), 1, 2)
     assert np.array_equal(t.grad.numpy(), want.reshape(x.shape))
+
+
+def test_gradient_of_a_global_mean_lies_channels_last(target: str, dtype: Any) -> None:
+    kernel = OPS["adaptive_avg_pool"].backward_kernels[BACKENDS.index(fastnn.backend())]
+    dy = values((2, 5, 1, 1), dtype)  # lies in both orders
+    dx = kernel(dy, (2, 5, 4, 3), (1, 1), 1)
+    np.testing.assert_allclose(dx, np.broadcast_to(dy / dtype(12), dx.shape), rtol=4 * np.finfo(dtype).eps)
+    if target.startswith("cpp"):
+        assert np.moveaxis(dx, 1, -1).flags.c_contiguous
 
 
 def test_threads_do_not_change_bits(dtype: Any) -> None:

@@ -87,7 +87,9 @@ void launch(Call& c, const Space& s, std::initializer_list<int> arguments, View&
   c.run = out.size() ? kernel(k, t) : nullptr;
   if (c.run == nullptr) return;
   const View& last = c.in(*(arguments.end() - 1));
-  if (k != Kernel::max_pool_indices && last.dense()) {
+  // One pixel lies in both orders; the gradient of a global mean goes on in that of the layers before it.
+  const bool pixel = last.size() == c.dim[0] * c.dim[1] && c.dim[1] > 1;
+  if (k != Kernel::max_pool_indices && last.dense() && !pixel) {
     int64_t bytes = out.size();
     for (const int a : arguments) bytes += c.in(a).size();
     bytes = bytes / (c.dim[0] * c.dim[1]) * out.itemsize();
