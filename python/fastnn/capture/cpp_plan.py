@@ -22,11 +22,56 @@ from .report import Node, node, size
 ALIGNMENT = 64
 SECONDS, RESULTS = 0.05, 1 << 20  # after which `run_rows` comes back: for signals and progress
 NUMBER = (-1, 0)  # the spot of what has no memory: a number, a gradient that is not wanted
+# Besides elementwise ops, kernels that write their first output where they have just read an array of its layout.
+IN_PLACE = {
+    "batch_norm_backward",
+    "batch_norm_backward_relu",
+    "batch_norm_inference",
+    "batch_norm_inference_relu",
+    "group_norm_backward",
+}
 
 
 def aligned(n: int) -> int:
     """`n` rounded up, so that every buffer begins on a cache line."""
     return (n + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+def work_in_place(graph: Graph) -> None:
+    """Let results lie over arguments that nobody reads afterwards.
+
+    Lines of the cache that were just read are written then, and what they held never goes to memory: gradients of batch
+    norm over 8 MB take 0.8 of the time, a sum 0.55.
+    """
+    for i, record in graph.nodes:
+        if record.call_back or not in_place(record):
+            continue
+        out = record.outs[0]
+        to = graph.where(out)[0] if out is not None else None
+        if to is None or to.kind != "produced" or to.born != i:
+            continue
+        for a in flat(record.args):
+            over = graph.where(a)[0]
+            if over.kind == "produced" and over.died == i and over is not to and congruent(over, a, to, out):
+                to.over = over.over or over
+                to.over.died = to.died
+                break
+
+
+def in_place(record: Record) -> bool:
+    """Whether a kernel reads a value of its arguments for the last time before it writes the result at that place."""
+    if record.name in ("max_pool_backward", "max_pool_backward_relu"):
+        x, kernel, stride, padding, dilation = record.args[1:6]
+        parts = all(n % k == 0 for n, k in zip(x.shape[2:], kernel, strict=True))
+        return bool(kernel == stride and parts and not any(padding) and all(d == 1 for d in dilation))
+    one = sum(o is not None for o in record.outs) == 1
+    return record.name in IN_PLACE or (record.op.kind == "elementwise" and one)
+
+
+def congruent(p: Buffer, a: Any, q: Buffer, b: Any) -> bool:
+    """Whether two arrays have one layout, and each is all of its buffer."""
+    same = a.shape == b.shape and a.strides == b.strides and a.dtype == b.dtype
+    return bool(same and p.high - p.low == q.high - q.low == a.nbytes)
 
 
 def lay_out(buffers: list[Buffer]) -> int:
@@ -36,7 +81,8 @@ def lay_out(buffers: list[Buffer]) -> int:
     """
     placed: list[Buffer] = []
     top = 0
-    for b in sorted(buffers, key=lambda b: (b.low - b.high, b.born)):  # not as their addresses happen to follow
+    own = [b for b in buffers if b.over is None]
+    for b in sorted(own, key=lambda b: (b.low - b.high, b.born)):  # not as their addresses happen to follow
         size, at = aligned(b.high - b.low), 0
         alive = (p for p in placed if p.died >= b.born and b.died >= p.born)
         for p in sorted(alive, key=lambda p: p.offset):
@@ -46,6 +92,9 @@ def lay_out(buffers: list[Buffer]) -> int:
         b.offset = at
         placed.append(b)
         top = max(top, at + size)
+    for b in buffers:
+        if b.over is not None:
+            b.offset = b.over.offset
     return top
 
 
@@ -59,6 +108,7 @@ class CppPlan:
         self.cost = 0.0  # estimated nanoseconds
         if not graph.nodes:
             fuse(graph)
+            work_in_place(graph)
         produced = [b for b in graph.buffers if b.kind == "produced"]
         self.arena_bytes = lay_out(produced)
         self.unshared_bytes = sum(aligned(b.high - b.low) for b in produced)

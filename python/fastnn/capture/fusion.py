@@ -52,15 +52,18 @@ def fuse(graph: Graph) -> None:
         if args is None:
             continue
         del nodes[i], nodes[j]
-        if record.name == "relu_backward":  # in the second one's place, where what the first one reads must be there
+        if record.name == "relu_backward":  # in the second one's place
             nodes[j] = Record(name, second.op, args, second.outs, second.line)
-            dy = graph.where(record.args[0])[0]
-            dy.died = max(dy.died, j)
         else:
             nodes[i] = Record(name, record.op, args, (second.outs[0], *record.outs[1:]), record.line)
             graph.where(second.outs[0])[0].born = i
         between.kind = "inside"
     graph.nodes = sorted(nodes.items())
+    for buffer in graph.buffers:
+        buffer.died = buffer.born
+    for i, record in graph.nodes:  # in their order, so that the last use counts
+        for a in flat(record.args):
+            graph.where(a)[0].died = i
 
 
 def arguments(graph: Graph, nodes: dict[int, Record], first: Record, second: Record) -> Any:

@@ -30,6 +30,7 @@ class Buffer:
     index: int = -1  # which argument or returned value
     born: int = -1  # the records that write a produced buffer first and use it last
     died: int = -1
+    over: Buffer | None = None  # whose place it takes
     offset: int = -1  # in the arena
 
 
