@@ -93,8 +93,8 @@ struct Winograd {
   // From the sums of some tiles to the result, for a panel of channels.
   void transform_sums(Range range, Range v, const float* sums, int64_t sums_plane) const {
     const int64_t width = v.size() * lanes, height = p.axis[1].count, length = p.axis[2].count;
-    for (int64_t t = range.begin; t < range.end; t++, sums += width) {
-      const TilePlace at(tiles, t);
+    TilePlace at(tiles, range.begin);
+    for (int64_t t = range.begin; t < range.end; t++, sums += width, at.advance(tiles)) {
       const int64_t rows = height - at.row, columns = length - at.column;
       for (int64_t n = 0; n < v.size(); n++) {
         const int64_t o = (v.begin + n) * lanes;
