@@ -54,7 +54,8 @@ def assert_same_bits(function: Callable[..., Any], values: list[Any]) -> str:
 
 DIFFERENTIABLE = [
     (op, i)
-    for op, i in cases(kind="elementwise", composite=False, updates=[])
+    for kind in ("elementwise", "random")
+    for op, i in cases(kind=kind, composite=False, updates=[])
     if op.rule is not None and any(isinstance(s, (Floats, Made)) for s in op.samples[i].inputs)
 ]
 

@@ -22,7 +22,7 @@ from .report import Node, node, size
 ALIGNMENT = 64
 SECONDS, RESULTS = 0.05, 1 << 20  # after which `run_rows` comes back: for signals and progress
 NUMBER = (-1, 0)  # the spot of what has no memory: a number, a gradient that is not wanted
-# Besides elementwise ops, kernels that write their first output where they have just read an array of its layout.
+# Besides elementwise ops and dropout, kernels that write their first output where they have just read an array of its layout.
 IN_PLACE = {
     "batch_norm_backward",
     "batch_norm_backward_relu",
@@ -65,7 +65,7 @@ def in_place(record: Record) -> bool:
         parts = all(n % k == 0 for n, k in zip(x.shape[2:], kernel, strict=True))
         return bool(kernel == stride and parts and not any(padding) and all(d == 1 for d in dilation))
     one = sum(o is not None for o in record.outs) == 1
-    return record.name in IN_PLACE or (record.op.kind == "elementwise" and one)
+    return record.name in IN_PLACE or (record.op.kind in ("elementwise", "random") and one)
 
 
 def congruent(p: Buffer, a: Any, q: Buffer, b: Any) -> bool:
