@@ -1,8 +1,7 @@
 // The loop nests around the micro-kernels, one body for float and double.
 #pragma once
 
-#include "kernels/gemm/blocking.h"
-#include "kernels/gemm/microkernel.h"
+#include "kernels/gemm/kernels.h"
 #include "kernels/gemm/narrow.h"
 #include "kernels/gemm/pack.h"
 #include "kernels/gemm/sums.h"
@@ -11,45 +10,18 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-template <class T, bool Tail>
-struct KernelTable {
-  static constexpr int rows = tile_rows[1];
-  Kernel<T> of[max_vectors + 1][rows + 1];
+// Panels of a block of columns, in units of vectors. With half registers the wider ones come last: half a vector is
+// used better at the end of a wide panel (3 % of 100^3; on AVX2, with masks, that would lose 2 %).
+struct Panels {
+  static constexpr bool wider_last = vector_bytes == 64;
+  int64_t all;
+  EvenSplit split;
+  int64_t count;
 
-  template <int V, int M>
-  constexpr void fill() {
-    if constexpr (M <= tile_rows[V]) of[V][M] = run_tile<T, M, V, Tail>;
-    if constexpr (M > 1) {
-      fill<V, M - 1>();
-    } else if constexpr (V > 1) {
-      fill<V - 1, rows>();
-    }
-  }
-  constexpr KernelTable() : of{} { fill<max_vectors, rows>(); }
+  Panels(int64_t vectors, int64_t most) : all(vectors), split(vectors, parts(vectors, most)), count(split.count) {}
+  int64_t begin(int64_t i) const { return wider_last ? all - split.begin(count - i) : split.begin(i); }
+  int64_t size(int64_t i) const { return split.size(wider_last ? count - 1 - i : i); }
 };
-
-// A mask costs nothing on AVX-512: one set of kernels is enough there.
-template <class T>
-constexpr KernelTable<T, true> tail_kernels{};
-#if defined(__AVX512F__)
-template <class T>
-constexpr const KernelTable<T, true>& whole_kernels = tail_kernels<T>;
-#else
-template <class T>
-constexpr KernelTable<T, false> whole_kernels{};
-#endif
-
-template <class T>
-FASTNN_INLINE const Kernel<T>* kernels_for(int vectors, int last) {
-  return last == Vec<T>::lanes ? whole_kernels<T>.of[vectors] : tail_kernels<T>.of[vectors];
-}
-
-// Panels of a block of columns, in units of vectors.
-template <class T>
-FASTNN_INLINE EvenSplit split_panels(int64_t columns, int vectors) {
-  const int64_t all = parts(columns, Vec<T>::lanes);
-  return EvenSplit(all, parts(all, vectors));
-}
 
 // One panel of C for a piece of k, all register tiles from top to bottom.
 template <class T>
@@ -68,7 +40,7 @@ void run_tiles(TileCall<T>& call, const Sums<T>& sums, const Piece& piece, int64
 
 // Path::panels: some rows of a range of panels.
 template <class T>
-void run_panels(const GemmArgs<T>& g, const Plan& x, const EvenSplit& panels, Range range, Range of_rows, T* scratch) {
+void run_panels(const GemmArgs<T>& g, const Plan& x, const Panels& panels, Range range, Range of_rows, T* scratch) {
   constexpr int64_t lanes = Vec<T>::lanes;
   const Pieces pieces(g.k, x.piece);
   TileCall<T> call;
@@ -115,7 +87,8 @@ struct Block {
   Range rows, columns;
   Piece piece;
   const Sums<T>& sums;
-  EvenSplit panels, strips;
+  Panels panels;
+  EvenSplit strips;
   T* packed_a;
   T* packed_b;
   bool fetch;  // C, into the second cache: 2 % of 2048^3, and a loss where C is small
@@ -189,6 +162,7 @@ void run_blocks(Context& context, const GemmArgs<T>& g, const Plan& x) {
   T* packed_a = reinterpret_cast<T*>(context.scratch);
   T* packed_b = packed_a + x.packed_a;
   const Pieces pieces(g.k, x.piece);
+  constexpr int64_t lanes = Vec<T>::lanes;
   const bool beyond_cache = g.m * g.n * static_cast<int64_t>(sizeof(T)) > block_bytes;
   for (int64_t i = 0; i < g.m; i += x.rows) {
     const Range rows{i, smaller(i + x.rows, g.m)};
@@ -197,7 +171,7 @@ void run_blocks(Context& context, const GemmArgs<T>& g, const Plan& x) {
     for (int64_t q = 0; q < pieces.count; ++q) {
       for (int64_t j = 0; j < g.n; j += x.columns) {
         const Range columns{j, smaller(j + x.columns, g.n)};
-        const EvenSplit panels = split_panels<T>(columns.size(), x.vectors);
+        const Panels panels(parts(columns.size(), lanes), x.vectors);
         const Block<T> block{g, x, rows, columns, pieces.at(q), sums, panels, strips, packed_a, packed_b, beyond_cache};
         const int64_t slices = x.pack_a && j == 0 ? parts(block.piece.size, 64) : 0;
         const int64_t copies = x.pack_b ? panels.count : 0;
@@ -226,7 +200,7 @@ void run_gemm(Context& context, const GemmArgs<T>& g) {
   const Plan x = make_plan(g);
   if (x.path == Path::blocks) return run_blocks(context, g, x);
   const bool by_panels = x.path == Path::panels;
-  const EvenSplit panels = split_panels<T>(g.n, by_panels ? x.vectors : 1);
+  const Panels panels(parts(g.n, Vec<T>::lanes), by_panels ? x.vectors : 1);
   const EvenSplit jobs(by_panels ? panels.count : x.path == Path::row_sweep ? g.n : g.m, x.jobs);
   const EvenSplit row_jobs(g.m, x.row_jobs);
   const size_t bytes = job_bytes<T>(x);

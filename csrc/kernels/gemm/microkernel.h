@@ -6,6 +6,7 @@
 
 #include "kernels/gemm/gemm.h"
 #include "kernels/rectify.h"
+#include "simd/half.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -40,8 +41,11 @@ struct Rows {
   }
 };
 
-// One vector of a row of V: only the last may be short of lanes, and only if Tail.
-template <class T, int V, bool Tail, int J>
+// The last vector of a row of V: whole where Tail is 0, otherwise of `last` elements, which fit in half a register
+// where Tail is `in_half`.
+constexpr int in_half = 2;
+
+template <class T, int V, int Tail, int J>
 FASTNN_INLINE Vec<T> load_part(const T* row, int last) {
   const T* p = row + J * Vec<T>::lanes;
   if constexpr (Tail && J == V - 1) {
@@ -51,7 +55,7 @@ FASTNN_INLINE Vec<T> load_part(const T* row, int last) {
   }
 }
 
-template <class T, int V, bool Tail, int J>
+template <class T, int V, int Tail, int J>
 FASTNN_INLINE void store_part(Vec<T> v, T* row, int last) {
   T* p = row + J * Vec<T>::lanes;
   if constexpr (Tail && J == V - 1) {
@@ -62,13 +66,39 @@ FASTNN_INLINE void store_part(Vec<T> v, T* row, int last) {
 }
 
 // sums += A B over k steps: the rows of A step by a_col elements, row p of B begins at b + p * b_row.
-template <class T, int M, int V, bool Tail, class RowsOfA>
+template <class T, int M, int V, int Tail, class RowsOfA>
 FASTNN_INLINE void multiply_rows(Vec<T> (&sums)[M][V], int64_t k, RowsOfA rows, int64_t a_col, const T* b,
                                  int64_t b_row, int last) {
   // Steps in bytes: of steps in elements the compiler makes a second loop for a step of one.
   const int64_t a_step = a_col * static_cast<int64_t>(sizeof(T));
   const int64_t b_step = b_row * static_cast<int64_t>(sizeof(T));
   const char* right_row = reinterpret_cast<const char*>(b);
+#if defined(__AVX512F__)
+  if constexpr (Tail == in_half) {
+    Half<T> ends[M];
+    unroll<M>([&](auto i) FASTNN_INLINED { ends[i] = Half<T>(sums[i][V - 1]); });
+    for (; k > 0; --k) {
+      const T* from = reinterpret_cast<const T*>(right_row);
+      Vec<T> right[V];
+      unroll<V>([&](auto j) FASTNN_INLINED { right[j] = load_part<T, V, Tail, j>(from, last); });
+      const Half<T> end(right[V - 1]);
+      unroll<M>([&](auto i) FASTNN_INLINED {
+        const T* number = rows.template row<i>();
+        if constexpr (V == 1) {
+          ends[i] = fma(Half<T>(*number), end, ends[i]);
+        } else {
+          const Vec<T> left(*number);
+          unroll<V - 1>([&](auto j) FASTNN_INLINED { sums[i][j] = fma(left, right[j], sums[i][j]); });
+          ends[i] = fma(Half<T>(left), end, ends[i]);
+        }
+      });
+      rows.advance(a_step);
+      right_row += b_step;
+    }
+    unroll<M>([&](auto i) FASTNN_INLINED { sums[i][V - 1] = ends[i].widened(); });
+    return;
+  }
+#endif
   for (; k > 0; --k) {
     const T* from = reinterpret_cast<const T*>(right_row);
     Vec<T> right[V];
@@ -83,7 +113,7 @@ FASTNN_INLINE void multiply_rows(Vec<T> (&sums)[M][V], int64_t k, RowsOfA rows, 
 }
 
 // The same where A(i, p) = a[i * a_row + p * a_col].
-template <class T, int M, int V, bool Tail>
+template <class T, int M, int V, int Tail>
 FASTNN_INLINE void multiply_tile(Vec<T> (&sums)[M][V], int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b,
                                  int64_t b_row, int last) {
   multiply_rows<T, M, V, Tail>(sums, k, Rows<T, M>(a, a_row), a_col, b, b_row, last);
@@ -120,7 +150,7 @@ struct TileCall {
 template <class T>
 using Kernel = void (*)(const TileCall<T>&);
 
-template <class T, int M, int V, bool Tail>
+template <class T, int M, int V, int Tail>
 FASTNN_INLINE void begin_tile(const TileCall<T>& call, Vec<T> (&sums)[M][V]) {
   if (call.start) {
     unroll<M>([&](auto i) FASTNN_INLINED {
@@ -133,7 +163,7 @@ FASTNN_INLINE void begin_tile(const TileCall<T>& call, Vec<T> (&sums)[M][V]) {
   }
 }
 
-template <class T, int M, int V, bool Tail>
+template <class T, int M, int V, int Tail>
 FASTNN_INLINE void finish_tile(const TileCall<T>& call, Vec<T> (&sums)[M][V]) {
   for (int n = 0; n < call.addends; ++n) {
     const Addend<T> add = call.addend[n];
@@ -159,7 +189,7 @@ FASTNN_INLINE void finish_tile(const TileCall<T>& call, Vec<T> (&sums)[M][V]) {
   });
 }
 
-template <class T, int M, int V, bool Tail>
+template <class T, int M, int V, int Tail>
 void run_tile(const TileCall<T>& call) {
   Vec<T> sums[M][V];
   begin_tile<T, M, V, Tail>(call, sums);

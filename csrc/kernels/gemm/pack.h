@@ -1,7 +1,7 @@
 // Copies of operands in the order in which the micro-kernels read them.
 #pragma once
 
-#include "simd/vec.h"
+#include "simd/half.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -48,6 +48,12 @@ template <class T>
 void copy_columns(Matrix<T> from, int64_t rows, int64_t columns, T* to) {
   constexpr int lanes = Vec<T>::lanes;
   const T* source = from.p;
+#if defined(__AVX512F__)
+  if (columns == lanes / 2) {
+    for (int64_t i = 0; i < rows; ++i) Half<T>::load(source + i * from.row).store(to + i * columns);
+    return;
+  }
+#endif
   const int rest = static_cast<int>(columns - columns / lanes * lanes);
   for (int64_t i = 0; i < rows; ++i) {
     int64_t j = 0;
