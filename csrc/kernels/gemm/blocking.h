@@ -50,6 +50,9 @@ constexpr int64_t sweep_width = 2048, sweep_least = 1024;
 // Bytes of a matrix from which a row is multiplied in a sweep. Half the register file holds half as wide a tile, and
 // memory is read in shorter pieces; where those fall into the same lines of the first cache, even fewer bytes will do.
 constexpr int64_t sweep_bytes = vector_bytes == 64 ? 1 << 20 : 1 << 16, aliased_sweep_bytes = 1 << 16;
+// Most k (2 where rows begin anywhere), and least columns and bytes of C, where writing C is what takes the time.
+constexpr int outer_depth = 4;
+constexpr int64_t outer_columns = 256, outer_bytes = 1 << 15;
 // Bound on the rows for which copies of A or unfinished sums are kept.
 constexpr int64_t kept_rows = 1024;
 
@@ -130,6 +133,7 @@ enum class Path {
   narrow,        // vectors along k
   column_sweep,  // A^T times one column, rows of A pass by
   row_sweep,     // one row times B, rows of B pass by
+  outer,         // few k, rows of C are written from end to end
 };
 
 struct Plan {
@@ -212,6 +216,13 @@ Plan make_plan(const GemmArgs<T>& g) {
   // Rows a multiple of 4 KB apart fall into the same few lines of the first cache.
   const bool aliased = g.b_row * bytes % 4096 == 0 && g.k > 32;
   if (g.m == 1 && g.b_col == 1 && size >= (aliased ? aliased_sweep_bytes : sweep_bytes)) return plan_row(g, jobs);
+  const bool few = g.k > 0 && g.k <= (g.n * bytes % 64 == 0 ? outer_depth : 2);
+  if (few && g.b_col == 1 && g.n >= outer_columns && g.m * g.n * bytes >= outer_bytes) {
+    x.path = Path::outer;
+    x.row_jobs = 1;
+    x.jobs = larger(1, smaller(64, quotient(g.m * g.n * bytes, 1 << 18)));
+    return x;
+  }
   x.path = g.m > block_rows && jobs > 1 ? Path::blocks : Path::panels;
   if (x.path == Path::blocks) {
     const bool rereads = g.m * g.k * bytes >= columns_bytes || g.a_col * bytes % 4096 == 0;

@@ -213,6 +213,8 @@ void run_gemm(Context& context, const GemmArgs<T>& g) {
         run_panels(g, x, panels, jobs.part(job), row_jobs.part(n - job * x.row_jobs), own);
       } else if (x.path == Path::column_sweep) {
         run_column_sweep(g, jobs.part(job), own);
+      } else if (x.path == Path::outer) {
+        run_outer(g, x, jobs.part(job));
       } else if (x.path == Path::row_sweep) {
         run_row_sweep(g, x, jobs.part(job), own);
       } else {

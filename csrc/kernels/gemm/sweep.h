@@ -114,5 +114,57 @@ void run_row_sweep(const GemmArgs<T>& g, const Plan& x, Range columns, T* scratc
   }
 }
 
+// M rows of C from V vectors of K rows of B, which are read once for all of them.
+template <int K, int M, int V, bool Tail, class T>
+FASTNN_INLINE void outer_tile(const Vec<T> (&number)[M][K], const T* b, int64_t b_row, const TileCall<T>& call) {
+  Vec<T> tile[M][V];
+  unroll<V>([&](auto v) FASTNN_INLINED {
+    unroll<M>([&](auto r) FASTNN_INLINED { tile[r][v] = Vec<T>{}; });
+    unroll<K>([&](auto p) FASTNN_INLINED {
+      const Vec<T> right = load_part<T, V, Tail, v>(b + p * b_row, call.last);
+      unroll<M>([&](auto r) FASTNN_INLINED { tile[r][v] = fma(number[r][p], right, tile[r][v]); });
+    });
+  });
+  finish_tile<T, M, V, Tail>(call, tile);
+}
+
+// K columns times K rows: M rows of C at a time are written from end to end. One at a time is as fast for K = 1 only;
+// from K = 8 on the register tiles are faster.
+template <int K, int M, class T>
+void run_outer(const GemmArgs<T>& g, const Sums<T>& sums, Range rows) {
+  constexpr int lanes = Vec<T>::lanes;
+  constexpr int together = 4;
+  const Piece piece{0, K, true, true, true, true};
+  TileCall<T> call{};
+  int64_t i = rows.begin;
+  for (; i + M <= rows.end; i += M) {
+    Vec<T> number[M][K];
+    unroll<M>([&](auto r) FASTNN_INLINED {
+      unroll<K>([&](auto p) FASTNN_INLINED { number[r][p] = Vec<T>(g.a[(i + r) * g.a_row + p * g.a_col]); });
+    });
+    int64_t j = 0;
+    for (; j + together * lanes <= g.n; j += together * lanes) {
+      sums.direct(call, piece, i, j);
+      outer_tile<K, M, together, false>(number, g.b + j, g.b_row, call);
+    }
+    for (; j < g.n; j += lanes) {
+      call.last = static_cast<int>(smaller(lanes, g.n - j));
+      sums.direct(call, piece, i, j);
+      outer_tile<K, M, 1, true>(number, g.b + j, g.b_row, call);
+    }
+  }
+  if constexpr (M > 1) {
+    if (i < rows.end) run_outer<K, 1>(g, sums, {i, rows.end});
+  }
+}
+
+template <class T>
+void run_outer(const GemmArgs<T>& g, const Plan& x, Range rows) {
+  const Sums<T> sums(g, x, {0, g.m}, {0, g.n}, nullptr);
+  unroll<outer_depth>([&](auto k) FASTNN_INLINED {
+    if (g.k == k + 1) run_outer<k + 1, 2>(g, sums, rows);
+  });
+}
+
 }  // namespace
 }  // namespace fastnn::FASTNN_ISA
