@@ -12,8 +12,8 @@ from fastnn import ops
 BITS = [t for t in TARGETS if t in ("cpp-avx2", "cpp-avx512", "cpp-neon")]
 pytestmark = pytest.mark.skipif(not BITS, reason="bits are promised for cpp on AVX2 and above")
 
-# Each takes another path: few columns, one column, panels, blocks, sweeps over a row and a column, few k; k beyond
-# the longest chain; odd everywhere.
+# Each takes another path: few columns, one column, panels, blocks, sweeps over a row and a column, few k, few
+# rows; k beyond the longest chain; odd everywhere.
 SIZES = [
     (1, 1, 1),
     (3, 5, 7),
@@ -29,6 +29,7 @@ SIZES = [
     (2500, 1, 700),
     (301, 259, 1),
     (129, 320, 4),
+    (19, 75, 130),
 ]
 
 

@@ -53,8 +53,14 @@ constexpr int64_t sweep_bytes = vector_bytes == 64 ? 1 << 20 : 1 << 16, aliased_
 // Most k (2 where rows begin anywhere), and least columns and bytes of C, where writing C is what takes the time.
 constexpr int outer_depth = 4;
 constexpr int64_t outer_columns = 256, outer_bytes = 1 << 15;
+// Rows from which the transpose of C is computed: fewer leave half a register idle, squares in registers are faster.
+constexpr int64_t turned_rows = vector_bytes == 64 ? 8 : 7;
 // Bound on the rows for which copies of A or unfinished sums are kept.
 constexpr int64_t kept_rows = 1024;
+
+// Lanes of the shortest registers that the tiles use.
+template <class T>
+constexpr int64_t least_lanes = Vec<T>::lanes / (vector_bytes == 64 ? 2 : 1);
 
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 constexpr int64_t larger(int64_t a, int64_t b) { return a < b ? b : a; }
@@ -133,6 +139,7 @@ enum class Path {
   narrow,        // vectors along k
   column_sweep,  // A^T times one column, rows of A pass by
   row_sweep,     // one row times B, rows of B pass by
+  turned,        // columns of B take the place of rows
   outer,         // few k, rows of C are written from end to end
 };
 
@@ -223,6 +230,18 @@ Plan make_plan(const GemmArgs<T>& g) {
     x.jobs = larger(1, smaller(64, quotient(g.m * g.n * bytes, 1 << 18)));
     return x;
   }
+  // Copying A, transposing C and idle lanes have to be less work than copying B.
+  const int64_t idle = -g.m & (least_lanes<T> - 1);
+  const bool turned =
+      g.m >= turned_rows && g.m <= max_vectors * lanes && 4 * idle < lanes && g.m * (g.k + 2 * g.n) <= g.n * g.k;
+  if (turned && !in_rows && g.b_row == 1 && g.k <= k_block && g.b_col * bytes % 4096 != 0) {
+    x.path = Path::turned;
+    x.vectors = static_cast<int>(parts(g.m, lanes));
+    x.jobs = jobs;
+    x.row_jobs = 1;
+    x.packed_a = round_up(g.k, lanes) * x.vectors * lanes;
+    return x;
+  }
   x.path = g.m > block_rows && jobs > 1 ? Path::blocks : Path::panels;
   if (x.path == Path::blocks) {
     const bool rereads = g.m * g.k * bytes >= columns_bytes || g.a_col * bytes % 4096 == 0;
@@ -276,7 +295,8 @@ size_t job_bytes(const Plan& x) {
 template <class T>
 size_t scratch_bytes(const GemmArgs<T>& g) {
   const Plan x = make_plan(g);
-  return job_bytes<T>(x) * static_cast<size_t>(x.path == Path::blocks ? 1 : x.jobs * x.row_jobs);
+  return job_bytes<T>(x) *
+         static_cast<size_t>(x.path == Path::blocks || x.path == Path::turned ? 1 : x.jobs * x.row_jobs);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "kernels/gemm/pack.h"
 #include "kernels/gemm/sums.h"
 #include "kernels/gemm/sweep.h"
+#include "kernels/gemm/turned.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -199,6 +200,7 @@ void run_gemm(Context& context, const GemmArgs<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
   const Plan x = make_plan(g);
   if (x.path == Path::blocks) return run_blocks(context, g, x);
+  if (x.path == Path::turned) return run_turned(context, g, x);
   const bool by_panels = x.path == Path::panels;
   const Panels panels(parts(g.n, Vec<T>::lanes), by_panels ? x.vectors : 1);
   const EvenSplit jobs(by_panels ? panels.count : x.path == Path::row_sweep ? g.n : g.m, x.jobs);
