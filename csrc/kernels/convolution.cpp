@@ -29,15 +29,21 @@ template <class T>
 void forward(Context& context, const ConvShape& s, Images<const T> x, const T* w, const T* bias, bool relu, Images<T> y,
              char* scratch) {
   const ConvPass p = forward_pass(s);
-  if (s.depthwise()) return depthwise(context, s, p, w, x, y, s.y, bias, relu, scratch);
   const int64_t taps = s.taps();
+  const ConvWeights<T> weights{w, s.in * taps, taps, taps};
   if constexpr (std::is_same_v<T, float>)
-    if (s.winograd) return winograd(context, p, {w, s.in * taps, taps, taps}, x, y, bias, relu, scratch);
-  for (int64_t g = 0; g < s.groups; g++) {
-    const ConvWeights<T> own{w + g * s.out * s.in * taps, s.in * taps, taps, taps};
-    correlate(context, s, p, own, x.channels(g * s.in), y.channels(g * s.out), s.y, bias ? bias + g * s.out : nullptr,
-              relu, scratch);
+    if (s.winograd) return winograd(context, p, weights, x, y, bias, relu, scratch);
+  const ConvRoom room = s.depthwise() ? depthwise_room(s, sizeof(T)) : conv_room(s, p, sizeof(T));
+  int32_t* const place = reinterpret_cast<int32_t*>(scratch);
+  T* const packed = reinterpret_cast<T*>(scratch + room.table);
+  tap_places(s, p, 0, place);
+  if (s.depthwise()) {
+    pack_depthwise(s, w, place, packed);
+    return depthwise(context, s, p, packed, x, y, s.y, bias, relu);
   }
+  pack_weights(context, weights, s.groups, p, place, packed);
+  correlate(context, p, s.groups, {packed, conv_packed(p, taps, sizeof(T)), taps, 0}, x, y, s.y, bias, relu,
+            scratch + room.table + room.weights);
 }
 
 // bias: that of conv_transpose, one value for each channel of x.
@@ -45,20 +51,31 @@ template <class T>
 void data_gradient(Context& context, const ConvShape& s, Images<const T> dy, const T* w, const T* bias, Images<T> dx,
                    char* scratch) {
   const int64_t taps = s.taps();
+  const ConvWeights<T> weights{w, taps, s.in * taps, taps};
   if constexpr (std::is_same_v<T, float>)
-    if (s.winograd)
-      return winograd(context, gradient_pass(s, 0), {w, taps, s.in * taps, taps}, dy, dx, bias, false, scratch);
+    if (s.winograd) return winograd(context, gradient_pass(s, 0), weights, dy, dx, bias, false, scratch);
+  const ConvRoom room = s.depthwise() ? depthwise_room(s, sizeof(T)) : conv_room(s, gradient_pass(s, 0), sizeof(T));
+  int32_t* const place = reinterpret_cast<int32_t*>(scratch);
+  T* const packed = reinterpret_cast<T*>(scratch + room.table);
+  int64_t first = 0;
   for (int64_t phase = 0; phase < gradient_phases(s); phase++) {
     const ConvPass p = gradient_pass(s, phase);
-    if (s.depthwise()) {
-      depthwise(context, s, p, w, dy, dx, s.x, bias, false, scratch);
-      continue;
-    }
-    for (int64_t g = 0; g < s.groups; g++) {
-      const ConvWeights<T> own{w + g * s.out * s.in * taps, taps, s.in * taps, taps};
-      correlate(context, s, p, own, dy.channels(g * s.out), dx.channels(g * s.in), s.x,
-                bias ? bias + g * s.in : nullptr, false, scratch);
-    }
+    tap_places(s, p, first, place);
+    first += p.taps();
+  }
+  if (s.depthwise())
+    pack_depthwise(s, w, place, packed);
+  else
+    pack_weights(context, weights, s.groups, gradient_pass(s, 0), place, packed);
+  first = 0;
+  for (int64_t phase = 0; phase < gradient_phases(s); phase++) {
+    const ConvPass p = gradient_pass(s, phase);
+    if (s.depthwise())
+      depthwise(context, s, p, packed + first * depthwise_width(s, sizeof(T)), dy, dx, s.x, bias, false);
+    else
+      correlate(context, p, s.groups, {packed, conv_packed(p, taps, sizeof(T)), taps, first}, dy, dx, s.x, bias, false,
+                scratch + room.table + room.weights);
+    first += p.taps();
   }
 }
 

@@ -58,16 +58,16 @@ ConvShape shape_of(const Attributes& a, const View& x, const View& w, const View
 
 // Room for the passes that a call takes; they run one after the other.
 size_t forward_room(const ConvShape& s, int64_t itemsize) {
-  if (s.depthwise()) return conv_align(s.taps() * 4) + conv_align(depthwise_sums(s, itemsize) * itemsize);
+  if (s.depthwise()) return depthwise_room(s, itemsize).all();
   if (s.winograd) return winograd_room(forward_pass(s)).all();
-  return conv_room(forward_pass(s), s.taps(), itemsize).all();
+  return conv_room(s, forward_pass(s), itemsize).all();
 }
 size_t data_room(const ConvShape& s, int64_t itemsize) {
   if (s.depthwise()) return forward_room(s, itemsize);
   if (s.winograd) return winograd_room(gradient_pass(s, 0)).all();
   size_t most = 0;
   for (int64_t phase = 0; phase < gradient_phases(s); phase++)
-    most = std::max(most, conv_room(gradient_pass(s, phase), s.taps(), itemsize).all());
+    most = std::max(most, conv_room(s, gradient_pass(s, phase), itemsize).all());
   return most;
 }
 size_t weights_room(const ConvShape& s, int64_t itemsize) {

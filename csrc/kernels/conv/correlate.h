@@ -16,10 +16,10 @@ struct Correlation {
   Images<const T> x;
   Images<T> y;
   int64_t y_length[conv_axes];  // of what is written
-  const T* weights;             // packed
-  const T* bias;                // of this group, or null
-  bool relu;                    // of the result
-  bool beyond_cache;            // the result: its lines are fetched before they are written
+  ConvPacked<T> weights;
+  const T* bias;      // or null
+  bool relu;          // of the result
+  bool beyond_cache;  // the result: its lines are fetched before they are written
 
   // Where a box is read.
   struct Source {
@@ -84,8 +84,11 @@ struct Correlation {
     }
   }
 
-  void box(int64_t number, Range of_panels, const EvenSplit& panels, T* copy) const {
+  void box(int64_t number, int64_t group, Range of_panels, const EvenSplit& panels, T* copy) const {
     constexpr int64_t lanes = Vec<T>::lanes;
+    const Images<const T> from = x.channels(group * p.in);
+    const T* const own_weights = weights.p + group * weights.group;
+    const T* const own_bias = bias ? bias + group * p.out : nullptr;
     const ReadBox read(p, boxes, number);
     const EvenSplit chunks(p.in, p.chunks);
     ConvTile<T> tile;
@@ -93,30 +96,30 @@ struct Correlation {
     for (int64_t q = 0; q < chunks.count; q++) {
       const Range c = chunks.part(q);
       Source source;
-      for (int i = 0; i < conv_axes; i++) source.pace[i] = boxes.staged ? p.axis[i].copy_pace() : p.axis[i].stride;
+      for (int i = 0; i < conv_axes; i++) source.pace[i] = read.pace[i];
       if (boxes.staged) {
-        copy_box(p, x.channels(c.begin), read, c.size(), copy, c.size());
+        copy_box(p, boxes, from.channels(c.begin), read, c.size(), copy, c.size());
         source.p = copy;
         source.step[3] = c.size();
         for (int i = 3; i-- > 0;) source.step[i] = source.step[i + 1] * read.extent[i + 1];
       } else {
         source.step[3] = x.pixel;
         for (int i = 3; i-- > 0;) source.step[i] = source.step[i + 1] * p.axis[i].length;
-        source.p = x.p + c.begin;
+        source.p = from.p + c.begin;
         for (int i = 0; i <= conv_axes; i++) source.p += read.first[i] * source.step[i];
       }
       // Taps of a row are one run of numbers where they touch.
-      const bool touching = source.step[3] * p.axis[2].dilation == c.size();
+      const bool touching = source.step[3] * read.reach[2] == c.size();
       tile.k = touching ? c.size() * p.axis[2].taps : c.size();
       for (int i = 0; i < 3; i++) {
         tile.segments[i] = p.axis[i].taps;
-        tile.a_step[i] = source.step[i + 1] * p.axis[i].dilation;
+        tile.a_step[i] = source.step[i + 1] * read.reach[i];
       }
       if (touching && p.axis[2].taps > 0) tile.segments[2] = 1;
       tile.a_row = source.step[3] * source.pace[2];
       tile.c_row = y.pixel * p.axis[2].step;
       tile.accumulate = q > 0;
-      T* c0 = y.p + (read.at[0] * y_length[0] * y_length[1] * y_length[2]) * y.pixel;
+      T* c0 = y.p + group * p.out + (read.at[0] * y_length[0] * y_length[1] * y_length[2]) * y.pixel;
       const int64_t steps[3] = {y_length[1] * y_length[2], y_length[2], 1};
       for (int i = 0; i < 3; i++) c0 += (p.axis[i].first + read.at[i + 1] * p.axis[i].step) * steps[i] * y.pixel;
       // Of a product of matrices, the pixels behind the box.
@@ -126,12 +129,12 @@ struct Correlation {
       for (int64_t n = of_panels.begin; n < of_panels.end; n++) {
         const Range v = panels.part(n);
         const int64_t o = v.begin * lanes, width = v.size() * lanes;
-        tile.b = weights + (o * p.in + c.begin * width) * p.taps();
+        tile.b = own_weights + (o * p.in + c.begin * width) * weights.taps + weights.first * c.size() * width;
         tile.b_row = width;
         tile.b_step[2] = tile.k * width;
         tile.b_step[1] = tile.segments[2] * tile.b_step[2];
         tile.b_step[0] = tile.segments[1] * tile.b_step[1];
-        tile.bias = bias && q == chunks.count - 1 ? bias + o : nullptr;
+        tile.bias = own_bias && q == chunks.count - 1 ? own_bias + o : nullptr;
         tile.relu = relu && q == chunks.count - 1;
         tile.last = static_cast<int>(smaller(lanes, p.out - o - width + lanes));
         rows(tile, read.size, source, source.p, c0 + o, static_cast<int>(v.size()), fetch);
@@ -140,43 +143,38 @@ struct Correlation {
   }
 };
 
-// All of a pass; `scratch` has the room that conv_room tells.
+// All groups of a pass; y_length: that of y's axes. `copies` has room for the boxes of conv_jobs threads.
 template <class T>
-void correlate(Context& context, const ConvShape& s, const ConvPass& p, const ConvWeights<T>& w, Images<const T> x,
-               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, bool relu, char* scratch) {
+void correlate(Context& context, const ConvPass& p, int64_t groups, const ConvPacked<T>& weights, Images<const T> x,
+               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, bool relu, char* copies) {
   const ConvBoxes boxes = conv_boxes(p, sizeof(T));
   if (boxes.all == 0) return;
-  const ConvRoom room = conv_room(p, s.taps(), sizeof(T));
-  int32_t* const place = reinterpret_cast<int32_t*>(scratch);
-  T* const packed = reinterpret_cast<T*>(scratch + room.table);
-  char* const copies = scratch + room.table + room.weights;
-  if (p.taps() > 0) {
-    tap_places(s, p, place);
-    pack_weights(context, w, p, place, packed);
-  }
+  const size_t room = conv_align(boxes.staged * int64_t(sizeof(T)));
   Correlation<T> c{p,
                    boxes,
                    x,
                    y,
                    {y_length[0], y_length[1], y_length[2]},
-                   packed,
+                   weights,
                    bias,
                    relu,
                    p.images * y_length[0] * y_length[1] * y_length[2] * y.pixel * int64_t(sizeof(T)) > 1 << 20};
   const EvenSplit panels = conv_panels<T>(p.out);
-  const double work = double(boxes.all) * double(boxes.size[0] * boxes.size[1] * boxes.size[2] * boxes.size[3]) *
+  const int64_t all = boxes.all * groups;
+  const double work = double(all) * double(boxes.size[0] * boxes.size[1] * boxes.size[2] * boxes.size[3]) *
                       double(p.in * p.out) * double(larger(1, p.taps()));
   const int64_t worth = work < 1e6 ? 1 : work < 1e6 * conv_jobs ? static_cast<int64_t>(work / 1e6) : conv_jobs;
-  const int64_t box_jobs = smaller(worth, boxes.all);
-  const EvenSplit of_boxes(boxes.all, box_jobs);
+  const int64_t box_jobs = smaller(worth, all);
+  const EvenSplit of_boxes(all, box_jobs);
   const EvenSplit of_panels(panels.count, larger(1, smaller(worth / box_jobs, panels.count)));
   Slots slots;
   parallel_for(context, of_boxes.count * of_panels.count, 1, [&](int64_t lo, int64_t hi) {
     const int slot = slots.take();
-    T* const copy = reinterpret_cast<T*>(copies + static_cast<size_t>(slot) * room.box);
+    T* const copy = reinterpret_cast<T*>(copies + static_cast<size_t>(slot) * room);
     for (int64_t n = lo; n < hi; n++) {
       const Range range = of_boxes.part(n / of_panels.count);
-      for (int64_t b = range.begin; b < range.end; b++) c.box(b, of_panels.part(n % of_panels.count), panels, copy);
+      for (int64_t b = range.begin; b < range.end; b++)
+        c.box(b / groups, b % groups, of_panels.part(n % of_panels.count), panels, copy);
     }
     slots.give(slot);
   });

@@ -273,18 +273,20 @@ FASTNN_INLINE void with_taps(const ConvAxis& a, F f) {
     f(integral_constant<int, 0>{}, integral_constant<int, 0>{});
 }
 
-// All groups of a pass; weights: those of the first channel. Scratch: a number for each tap, packed weights.
+// Weights (channels, taps) as rows of channels, at their places.
+template <class T>
+void pack_depthwise(const ConvShape& s, const T* weights, const int32_t* place, T* to) {
+  const int64_t taps = s.taps();
+  pack_chunk(ConvWeights<T>{weights, taps, taps, taps}, place, 0, s.groups, depthwise_width(s, sizeof(T)), 0, 1, to);
+}
+
+// All groups of a pass; weights: packed, from the first tap of the pass on.
 template <class T>
 void depthwise(Context& context, const ConvShape& s, const ConvPass& p, const T* weights, Images<const T> x,
-               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, bool relu, char* scratch) {
+               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, bool relu) {
   const int64_t rows = p.images * p.axis[0].count * p.axis[1].count;
   if (rows == 0 || p.axis[2].count == 0) return;
-  int32_t* const place = reinterpret_cast<int32_t*>(scratch);
-  T* const packed = reinterpret_cast<T*>(scratch + conv_align(s.taps() * 4));
-  const int64_t width = round_up(s.groups, Vec<T>::lanes);
-  tap_places(s, p, place);
-  pack_chunk(ConvWeights<T>{weights, s.taps(), s.taps(), s.taps()}, place, 0, s.groups, width, 0, 1, packed);
-  const Depthwise<T> each{p, s.groups, width, x, y, y_length, packed, bias, relu};
+  const Depthwise<T> each{p, s.groups, depthwise_width(s, sizeof(T)), x, y, y_length, weights, bias, relu};
   parallel_for(context, rows, 65536 / (p.axis[2].count * s.groups * larger(1, p.taps())) + 1,
                [&](int64_t lo, int64_t hi) {
                  with_taps(p.axis[2], [&](auto taps, auto stride) { each.template rows<taps, stride>(lo, hi); });
@@ -296,7 +298,7 @@ template <class T>
 void depthwise_weight_gradient(Context& context, const ConvShape& s, const ConvPass& p, Images<const T> x,
                                Images<const T> dy, T* dw, char* scratch) {
   const int64_t rows = p.images * p.axis[0].count * p.axis[1].count, taps = s.taps(), channels = s.groups;
-  const int64_t width = round_up(channels, Vec<T>::lanes), all = taps * width;
+  const int64_t width = depthwise_width(s, sizeof(T)), all = taps * width;
   T* const sums = reinterpret_cast<T*>(scratch);
   const EvenSplit splits(rows, larger(1, smaller(rows, depthwise_splits)));
   const DepthwiseWeights<T> each{p, channels, width, x, dy};

@@ -53,19 +53,38 @@ void copy_channels_last(Context& x, const View& from, T* to) {
                });
 }
 
-// What a pass reads for a box of outputs: `extent` positions of each axis from `first` on. Axis 0 counts images.
+// What a pass reads for a box of outputs: `extent` positions of each axis from `first` on. Axis 0 counts images. In
+// what is read, output q and tap j of an axis take position q * pace + j * reach.
 struct ReadBox {
   int64_t at[conv_axes + 1], size[conv_axes + 1];  // the outputs
   int64_t first[conv_axes + 1], extent[conv_axes + 1];
+  int64_t pace[conv_axes], reach[conv_axes];
 
   ReadBox(const ConvPass& p, const ConvBoxes& boxes, int64_t number) {
     for (int i = 0; i <= conv_axes; i++) {
       at[i] = boxes.place(number, i);
       size[i] = smaller(boxes.size[i], (i == 0 ? p.images : p.axis[i - 1].count) - at[i]);
       first[i] = i == 0 ? at[0] : at[i] * p.axis[i - 1].stride + p.axis[i - 1].offset;
-      extent[i] = i == 0 ? size[0] : p.axis[i - 1].extent(size[i]);
+      extent[i] = i == 0 ? size[0] : boxes.extent(p, i - 1, size[i]);
+    }
+    for (int i = 0; i < conv_axes; i++) {
+      const bool apart = boxes.staged && boxes.by_tap[i];
+      pace[i] = apart ? 1 : p.axis[i].stride;
+      reach[i] = apart ? size[i + 1] : p.axis[i].dilation;
     }
   }
+};
+
+// Where the positions of the copy of an axis lie: all in one run, or a run for each tap.
+struct CopyAxis {
+  int64_t first, each, step, next;
+
+  FASTNN_INLINE CopyAxis(const ConvPass& p, const ConvBoxes& boxes, const ReadBox& box, int i)
+      : first(box.first[i + 1]),
+        each(boxes.by_tap[i] ? box.size[i + 1] : box.extent[i + 1]),
+        step(boxes.by_tap[i] ? p.axis[i].stride : 1),
+        next(p.axis[i].dilation) {}
+  FASTNN_INLINE int64_t at(int64_t i) const { return first + i / each * next + i % each * step; }
 };
 
 // The rest of a pixel of the copy, up to a whole vector, may be filled with zeros.
@@ -92,28 +111,31 @@ FASTNN_INLINE void copy_pixels(const T* from, int64_t from_pixel, T* to, int64_t
 
 // Some channels of the box, with zeros for what lies beyond the edges.
 template <class T>
-void copy_box(const ConvPass& p, Images<const T> x, const ReadBox& box, int64_t channels, T* to, int64_t to_pixel) {
+void copy_box(const ConvPass& p, const ConvBoxes& boxes, Images<const T> x, const ReadBox& box, int64_t channels, T* to,
+              int64_t to_pixel) {
   const int64_t *const first = box.first, *const extent = box.extent;
-  const int64_t row = extent[3] * to_pixel;
   const auto clear = [](T* q, int64_t n) FASTNN_INLINED {
     if (n > 0) __builtin_memset(q, 0, size_t(n) * sizeof(T));
   };
   const ConvAxis* const axis = p.axis;
-  const int64_t length = axis[2].length, step = axis[2].copy_step();
-  const int64_t left = smaller(larger(ceil_div(-first[3], step), 0), extent[3]);
-  const int64_t end = smaller(larger(ceil_div(length - first[3], step), left), extent[3]);
+  const CopyAxis deep(p, boxes, box, 0), high(p, boxes, box, 1), wide(p, boxes, box, 2);
+  const int64_t length = axis[2].length, each = wide.each, step = wide.step;
   for (int64_t n = first[0]; n < first[0] + extent[0]; n++)
     for (int64_t i = 0; i < extent[1]; i++)
-      for (int64_t j = 0; j < extent[2]; j++, to += row) {
-        const int64_t d = first[1] + i * axis[0].copy_step(), h = first[2] + j * axis[1].copy_step();
-        if (d < 0 || d >= axis[0].length || h < 0 || h >= axis[1].length) {
-          clear(to, row);
-          continue;
+      for (int64_t j = 0; j < extent[2]; j++) {
+        const int64_t d = deep.at(i), h = high.at(j);
+        const bool inside = d >= 0 && d < axis[0].length && h >= 0 && h < axis[1].length;
+        for (int64_t k = 0; k < extent[3]; k += each, to += each * to_pixel) {
+          const int64_t w = wide.at(k);
+          const int64_t left = inside ? smaller(larger(ceil_div(-w, step), 0), each) : each;
+          const int64_t end = smaller(larger(ceil_div(length - w, step), left), each);
+          clear(to, left * to_pixel);
+          if (left < end) {
+            const int64_t at = ((n * axis[0].length + d) * axis[1].length + h) * length + w + left * step;
+            copy_pixels(x.p + at * x.pixel, x.pixel * step, to + left * to_pixel, to_pixel, end - left, channels);
+          }
+          clear(to + end * to_pixel, (each - end) * to_pixel);
         }
-        const int64_t at = ((n * axis[0].length + d) * axis[1].length + h) * length + first[3] + left * step;
-        clear(to, left * to_pixel);
-        copy_pixels(x.p + at * x.pixel, x.pixel * step, to + left * to_pixel, to_pixel, end - left, channels);
-        clear(to + end * to_pixel, (extent[3] - end) * to_pixel);
       }
 }
 

@@ -16,8 +16,17 @@ struct ConvWeights {
   int64_t out, in, taps;
 };
 
-// place[k]: the number of tap k of the kernel among those of a pass, -1 for one that is not read.
-FASTNN_INLINE void tap_places(const ConvShape& s, const ConvPass& p, int32_t* place) {
+// The same packed: of all groups, each `group` elements from the one before, with so many taps, `first` of which belong
+// to phases before this one.
+template <class T>
+struct ConvPacked {
+  const T* p;
+  int64_t group, taps, first;
+};
+
+// place[k]: the number of tap k of the kernel among those of a pass, behind `first` others. Phases of a gradient share
+// all taps among them.
+FASTNN_INLINE void tap_places(const ConvShape& s, const ConvPass& p, int64_t first, int32_t* place) {
   const auto number = [&](int i, int64_t k) FASTNN_INLINED {
     const ConvAxis& a = p.axis[i];
     for (int64_t j = 0; j < a.taps; j++)
@@ -31,8 +40,8 @@ FASTNN_INLINE void tap_places(const ConvShape& s, const ConvPass& p, int32_t* pl
       const int64_t ph = number(1, h);
       for (int64_t w = 0; w < s.kernel[2]; w++, k++) {
         const int64_t pw = number(2, w);
-        const bool read = pd >= 0 && ph >= 0 && pw >= 0;
-        place[k] = read ? int32_t((pd * p.axis[1].taps + ph) * p.axis[2].taps + pw) : -1;
+        if (pd < 0 || ph < 0 || pw < 0) continue;
+        place[k] = int32_t(first + (pd * p.axis[1].taps + ph) * p.axis[2].taps + pw);
       }
     }
   }
@@ -61,7 +70,7 @@ void pack_chunk(const ConvWeights<T>& w, const int32_t* place, int64_t o0, int64
         const int valid = static_cast<int>(smaller(lanes, length - f));
         transpose_square<T, false>(source + o * w.out + f, w.out, rows, valid, square, lanes);
         for (int i = 0; i < valid; i++) {
-          if (place[tap] >= 0) Vec<T>::load(square + i * lanes).store(to + (place[tap] * count + channel) * width + o);
+          Vec<T>::load(square + i * lanes).store(to + (place[tap] * count + channel) * width + o);
           if (++tap == w.taps) {
             tap = 0;
             channel++;
@@ -72,22 +81,23 @@ void pack_chunk(const ConvWeights<T>& w, const int32_t* place, int64_t o0, int64
   }
 }
 
-// All panels and chunks of a pass, one after the other: that of vector v and channel c begins at
+// All groups, panels and chunks, one after the other: in a group that of vector v and channel c begins at
 // (v * in + c * its vectors) * taps * lanes.
 template <class T>
-void pack_weights(Context& x, const ConvWeights<T>& w, const ConvPass& p, const int32_t* place, T* to) {
+void pack_weights(Context& x, const ConvWeights<T>& w, int64_t groups, const ConvPass& p, const int32_t* place, T* to) {
   constexpr int lanes = Vec<T>::lanes;
   const EvenSplit panels = conv_panels<T>(p.out), chunks(p.in, p.chunks);
-  const int64_t each = p.in * p.taps() * conv_vectors * lanes;
-  parallel_for(x, panels.count * chunks.count, larger(1, 65536 * chunks.count / larger(1, each)),
-               [&](int64_t lo, int64_t hi) {
-                 for (int64_t n = lo; n < hi; n++) {
-                   const Range v = panels.part(n / chunks.count), c = chunks.part(n % chunks.count);
-                   const int64_t o = v.begin * lanes, width = v.size() * lanes;
-                   pack_chunk(w, place, o, smaller(width, p.out - o), width, c.begin, c.size(),
-                              to + (v.begin * lanes * p.in + c.begin * width) * p.taps());
-                 }
-               });
+  const int64_t each = p.in * w.taps * smaller(conv_vectors * lanes, p.out) / chunks.count;
+  const int64_t group = p.in * p.out * w.taps, packed = conv_packed(p, w.taps, sizeof(T));
+  parallel_for(x, groups * panels.count * chunks.count, 65536 / larger(1, each) + 1, [&](int64_t lo, int64_t hi) {
+    for (int64_t n = lo; n < hi; n++) {
+      const int64_t g = n / chunks.count / panels.count;
+      const Range v = panels.part(n / chunks.count % panels.count), c = chunks.part(n % chunks.count);
+      const int64_t o = v.begin * lanes, width = v.size() * lanes;
+      pack_chunk(ConvWeights<T>{w.p + g * group, w.out, w.in, w.taps}, place, o, smaller(width, p.out - o), width,
+                 c.begin, c.size(), to + g * packed + (o * p.in + c.begin * width) * w.taps);
+    }
+  });
 }
 
 }  // namespace

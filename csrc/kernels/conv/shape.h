@@ -69,13 +69,8 @@ struct ConvAxis {
   FASTNN_INLINE bool inside() const {
     return taps == 0 || (offset >= 0 && (count - 1) * stride + offset + (taps - 1) * dilation < length);
   }
-  // A copy of what n outputs read has so many positions: all from the first to the last, or where each output reads one
-  // alone, `step` apart, those. From output to output it moves on by `pace`.
-  FASTNN_INLINE int64_t copy_step() const { return taps == 1 ? stride : 1; }
-  FASTNN_INLINE int64_t copy_pace() const { return taps == 1 ? 1 : stride; }
-  FASTNN_INLINE int64_t extent(int64_t n) const {
-    return taps == 0 ? 0 : (n - 1) * copy_pace() + (taps - 1) * dilation + 1;
-  }
+  // Positions from the first to the last that n outputs read.
+  FASTNN_INLINE int64_t span(int64_t n) const { return taps == 0 ? 0 : (n - 1) * stride + (taps - 1) * dilation + 1; }
 };
 
 FASTNN_INLINE ConvAxis forward_axis(const ConvShape& s, int i) {
@@ -136,23 +131,30 @@ FASTNN_INLINE ConvPass gradient_pass(const ConvShape& s, int64_t phase) {
 }
 
 // Outputs are computed box by box (images, depth, height, width): what a box reads fits into half of a second cache of
-// 512 KB, and is copied there, with zeros around it, where it reaches over the edges.
+// 512 KB, and is copied there, with zeros around it, where it reaches over the edges. Of an axis the copy holds all
+// positions from the first to the last, or where that is less, those of each tap alone, tap after tap.
 struct ConvBoxes {
   int64_t size[conv_axes + 1], count[conv_axes + 1], all;
   int64_t staged;  // elements of the copy; 0 where there is none
+  bool by_tap[conv_axes];
 
   FASTNN_INLINE int64_t pixels() const { return size[0] * size[1] * size[2] * size[3]; }
   FASTNN_INLINE int64_t place(int64_t box, int axis) const {
     for (int i = conv_axes; i > axis; i--) box /= count[i];
     return box % count[axis] * size[axis];
   }
+  // Positions of axis i that are read for n outputs.
+  FASTNN_INLINE int64_t extent(const ConvPass& p, int i, int64_t n) const {
+    return by_tap[i] ? n * p.axis[i].taps : p.axis[i].span(n);
+  }
 };
 
 constexpr int64_t conv_box_bytes = 256 << 10;
 constexpr int64_t conv_box_row = 84;  // a multiple of the rows of register tiles
 
-// `least`: pixels that a box has at least, if there are so
-// many.
+FASTNN_INLINE int64_t conv_within(int64_t n, int64_t most) { return n < 1 ? 1 : n > most ? most : n; }
+
+// `least`: pixels that a box has at least, if there are so many.
 FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize, int64_t least = 1) {
   ConvBoxes b{};
   const int64_t channels = ceil_div(p.in, p.chunks);
@@ -164,33 +166,37 @@ FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize, int64_t 
   bool cut = false;   // an axis behind this one is cut
   for (int i = conv_axes; i >= 0; i--) {
     int64_t size = 1;
-    if (!cut && whole[i] > 0) {
+    if (whole[i] > 0) {
+      const int64_t most = cut ? 1 : whole[i];
       // The most outputs whose extent fits.
-      size = room / (inner > 0 ? inner : 1);
-      if (i > 0) {
+      const int64_t positions = room / (inner > 0 ? inner : 1);
+      size = conv_within(positions, most);
+      if (i > 0 && p.axis[i - 1].taps > 0) {
         const ConvAxis& a = p.axis[i - 1];
-        size = (size - (a.taps - 1) * a.dilation - 1) / a.copy_pace() + 1;
+        const int64_t apart = conv_within(positions / a.taps, most);
+        size = conv_within((positions - (a.taps - 1) * a.dilation - 1) / a.stride + 1, most);
+        b.by_tap[i - 1] = apart > size || (apart == size && apart * a.taps < a.span(size));
+        if (b.by_tap[i - 1]) size = apart;
       }
       if (i == conv_axes && size > conv_box_row) size = size / conv_box_row * conv_box_row;
-      size = size < 1 ? 1 : size > whole[i] ? whole[i] : size;
     }
     b.count[i] = ceil_div(whole[i], size);
     if (i < conv_axes && b.count[i] > 0) size = ceil_div(whole[i], b.count[i]);
     b.size[i] = size;
-    if (i > 0) inner *= p.axis[i - 1].extent(size);
+    if (i > 0) inner *= b.extent(p, i - 1, size);
     cut = cut || size < whole[i];
   }
   b.all = b.count[0] * b.count[1] * b.count[2] * b.count[3];
   // Pixels a multiple of 4 KB apart fall into the same few lines of the first cache: 0.70 of the peak instead of 0.85.
-  const bool aliased = p.in_all * itemsize % 4096 == 0 && p.taps() > 0;
+  const bool aliased = p.in_all * p.axis[2].stride * itemsize % 4096 == 0 && p.taps() > 0;
   b.staged = p.inside() && !aliased ? 0 : b.size[0] * inner * channels;
   return b;
 }
 
-// Weights of a pass, packed: whole vectors of the widest level.
-FASTNN_INLINE int64_t conv_packed(const ConvPass& p, int64_t itemsize) {
+// The weights of a group, packed: whole vectors of the widest level.
+FASTNN_INLINE int64_t conv_packed(const ConvPass& p, int64_t kernel_taps, int64_t itemsize) {
   const int64_t lanes = 64 / itemsize;
-  return ceil_div(p.out, lanes) * lanes * p.in * p.taps();
+  return ceil_div(p.out, lanes) * lanes * p.in * kernel_taps;
 }
 
 // Threads that may work at one time on one call, each with its own copy of a box.
@@ -198,13 +204,13 @@ constexpr int64_t conv_jobs = 32;
 
 FASTNN_INLINE size_t conv_align(int64_t bytes) { return size_t((bytes + 63) / 64 * 64); }
 
-// Scratch of a pass: a number for each tap of the kernel, packed weights, boxes.
+// Scratch of a pass: a number for each tap of the kernel, packed weights, which all phases share, and boxes.
 struct ConvRoom {
   size_t table, weights, box;
   FASTNN_INLINE size_t all() const { return table + weights + conv_jobs * box; }
 };
-FASTNN_INLINE ConvRoom conv_room(const ConvPass& p, int64_t kernel_taps, int64_t itemsize) {
-  return {conv_align(kernel_taps * 4), conv_align(conv_packed(p, itemsize) * itemsize),
+FASTNN_INLINE ConvRoom conv_room(const ConvShape& s, const ConvPass& p, int64_t itemsize) {
+  return {conv_align(s.taps() * 4), conv_align(s.groups * conv_packed(p, s.taps(), itemsize) * itemsize),
           conv_align(conv_boxes(p, itemsize).staged * itemsize)};
 }
 
@@ -234,7 +240,7 @@ FASTNN_INLINE ConvBoxes conv_weight_boxes(const ConvPass& p, int64_t itemsize) {
   ConvBoxes b = conv_boxes(p, itemsize, least);
   const int64_t channels = ceil_div(p.in, p.chunks);
   b.staged = b.size[0] * (channels + channels / 3 + 16);
-  for (int i = 0; i < conv_axes; i++) b.staged *= p.axis[i].extent(b.size[i + 1]);
+  for (int i = 0; i < conv_axes; i++) b.staged *= b.extent(p, i, b.size[i + 1]);
   if (p.taps() == 1 && p.inside()) b.staged = 0;
   return b;
 }
@@ -248,11 +254,17 @@ FASTNN_INLINE ConvWeightRoom conv_weight_room(const ConvPass& p, int64_t itemsiz
           conv_align(b.staged * itemsize), conv_align(b.pixels() * 128)};
 }
 
-// Depthwise convolutions: weights [tap][channel], and as many sums for each split of the rows.
+// Depthwise convolutions: weights [tap][width], and as many sums for each split of the rows.
 constexpr int64_t depthwise_splits = 16;
-FASTNN_INLINE int64_t depthwise_sums(const ConvShape& s, int64_t itemsize) {
+FASTNN_INLINE int64_t depthwise_width(const ConvShape& s, int64_t itemsize) {
   const int64_t lanes = 64 / itemsize;
-  return s.taps() * (ceil_div(s.groups, lanes) * lanes);
+  return ceil_div(s.groups, lanes) * lanes;
+}
+FASTNN_INLINE int64_t depthwise_sums(const ConvShape& s, int64_t itemsize) {
+  return s.taps() * depthwise_width(s, itemsize);
+}
+FASTNN_INLINE ConvRoom depthwise_room(const ConvShape& s, int64_t itemsize) {
+  return {conv_align(s.taps() * 4), conv_align(depthwise_sums(s, itemsize) * itemsize), 0};
 }
 
 // Elements from pixel to pixel of an array (images, channels, *space) whose channels are neighbors and whose pixels are

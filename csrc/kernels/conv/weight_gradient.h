@@ -22,11 +22,10 @@ struct WeightGradient {
   void box(int64_t number, bool first, Range c, Range of_panels, T* own, T* x_copy, T* y_copy) const {
     constexpr int64_t lanes = Vec<T>::lanes, most = conv_rows[conv_vectors], tile_pixel = round_up(most, 8);
     const ReadBox read(p, boxes, number);
-    const int64_t *const at = read.at, *const size = read.size;
-    int64_t step[conv_axes + 1], pace[conv_axes];
-    for (int i = 0; i < conv_axes; i++) pace[i] = boxes.staged ? p.axis[i].copy_pace() : p.axis[i].stride;
+    const int64_t *const at = read.at, *const size = read.size, *const pace = read.pace, *const reach = read.reach;
+    int64_t step[conv_axes + 1];
     // Few channels: the taps of a row, which touch then, are one run of rows of the tile.
-    const bool touching = boxes.staged && c.size() < 8 && p.axis[2].dilation == 1;
+    const bool touching = boxes.staged && c.size() < 8 && reach[2] == 1;
     const int64_t runs = touching ? 1 : p.axis[2].taps, run = touching ? c.size() * p.axis[2].taps : c.size();
     const EvenSplit tiles(run, parts(run, most));
     const bool pairs = touching && 2 * run <= most;  // of rows of the kernel, in one tile
@@ -38,10 +37,10 @@ struct WeightGradient {
       a0 = x.p + c.begin;
       for (int i = 0; i <= conv_axes; i++) a0 += read.first[i] * step[i];
     } else if (touching) {
-      copy_box(p, x.channels(c.begin), read, c.size(), x_copy, step[3]);
+      copy_box(p, boxes, x.channels(c.begin), read, c.size(), x_copy, step[3]);
     } else {
       for (int64_t t = 0; t < tiles.count; t++)
-        copy_box(p, x.channels(c.begin + tiles.begin(t)), read, tiles.size(t), x_copy + t * copied, step[3]);
+        copy_box(p, boxes, x.channels(c.begin + tiles.begin(t)), read, tiles.size(t), x_copy + t * copied, step[3]);
     }
     ConvTile<T> tile;
     const int64_t pixels = size[0] * size[1] * size[2] * size[3];
@@ -91,11 +90,10 @@ struct WeightGradient {
         for (int64_t d = 0; d < p.axis[0].taps; d++)
           for (int64_t h = 0; h < p.axis[1].taps; h++) {
             const bool pair = pairs && h + 1 < p.axis[1].taps;
-            tile.a_second = pair ? p.axis[1].dilation * step[2] : half;
+            tile.a_second = pair ? reach[1] * step[2] : half;
             tile.c_second = (pair ? run : half) * columns;
             for (int64_t w = 0; w < runs; w++) {
-              tile.a = a + d * p.axis[0].dilation * step[1] + h * p.axis[1].dilation * step[2] +
-                       w * p.axis[2].dilation * step[3];
+              tile.a = a + d * reach[0] * step[1] + h * reach[1] * step[2] + w * reach[2] * step[3];
               (fetch_y.bytes > 0 ? fetch_y : fetch_x).share(tile, pixels);
               kernels[pair ? 2 * run : height](tile);
               tile.c += (pair ? 2 * run : run) * columns;
