@@ -30,6 +30,8 @@ SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "volumes in boxes": ((1, 32, 14, 20, 22), (5, 32, 3, 3, 3), {"padding": 1, "stride": (2, 1, 1)}),
     "pixels": ((3, 600, 6, 5), (50, 600, 1, 1), {}),
     "pixels strided": ((2, 70, 9, 9), (80, 70, 1, 1), {"stride": 2}),
+    "pixels a page apart": ((1, 1024, 7, 7), (40, 1024, 1, 1), {}),
+    "every other pixel a page apart": ((2, 512, 8, 8), (40, 512, 1, 1), {"stride": 2}),
     "first layer": ((2, 3, 33, 31), (40, 3, 7, 7), {"padding": 3, "stride": 2}),
     "one channel": ((5, 1, 28, 28), (32, 1, 3, 3), {"padding": 1}),
     "wide kernel": ((1, 3, 20, 20), (6, 3, 20, 11), {"padding": (0, 5)}),

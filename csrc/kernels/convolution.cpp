@@ -82,7 +82,7 @@ void data_gradient(Context& context, const ConvShape& s, Images<const T> dy, con
 template <class T>
 void weights_gradient(Context& context, const ConvShape& s, Images<const T> x, Images<const T> dy, T* dw,
                       char* scratch) {
-  const ConvPass p = forward_pass(s);
+  const ConvPass p = weight_pass(s);
   if (s.depthwise()) return depthwise_weight_gradient(context, s, p, x, dy, dw, scratch);
   if constexpr (std::is_same_v<T, float>)
     if (s.winograd) return winograd_gradient(context, p, x, dy, dw, scratch);

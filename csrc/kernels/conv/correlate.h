@@ -98,7 +98,7 @@ struct Correlation {
       Source source;
       for (int i = 0; i < conv_axes; i++) source.pace[i] = read.pace[i];
       if (boxes.staged) {
-        copy_box(p, boxes, from.channels(c.begin), read, c.size(), copy, c.size());
+        copy_box(p, boxes, read, from.channels(c.begin), c.size(), copy);
         source.p = copy;
         source.step[3] = c.size();
         for (int i = 3; i-- > 0;) source.step[i] = source.step[i + 1] * read.extent[i + 1];

@@ -109,34 +109,45 @@ FASTNN_INLINE void copy_pixels(const T* from, int64_t from_pixel, T* to, int64_t
   }
 }
 
-// Some channels of the box, with zeros for what lies beyond the edges.
-template <class T>
-void copy_box(const ConvPass& p, const ConvBoxes& boxes, Images<const T> x, const ReadBox& box, int64_t channels, T* to,
-              int64_t to_pixel) {
+// The positions of a box in turn, in runs: copy(pixel, step, position, n) for n pixels of the array, `step` of them
+// apart, that go to `position` and behind, clear(position, n) for what lies beyond the edges.
+template <class F, class G>
+FASTNN_INLINE void copy_box(const ConvPass& p, const ConvBoxes& boxes, const ReadBox& box, F copy, G clear) {
   const int64_t *const first = box.first, *const extent = box.extent;
-  const auto clear = [](T* q, int64_t n) FASTNN_INLINED {
-    if (n > 0) __builtin_memset(q, 0, size_t(n) * sizeof(T));
-  };
   const ConvAxis* const axis = p.axis;
   const CopyAxis deep(p, boxes, box, 0), high(p, boxes, box, 1), wide(p, boxes, box, 2);
   const int64_t length = axis[2].length, each = wide.each, step = wide.step;
+  int64_t position = 0;
   for (int64_t n = first[0]; n < first[0] + extent[0]; n++)
     for (int64_t i = 0; i < extent[1]; i++)
       for (int64_t j = 0; j < extent[2]; j++) {
         const int64_t d = deep.at(i), h = high.at(j);
         const bool inside = d >= 0 && d < axis[0].length && h >= 0 && h < axis[1].length;
-        for (int64_t k = 0; k < extent[3]; k += each, to += each * to_pixel) {
+        for (int64_t k = 0; k < extent[3]; k += each, position += each) {
           const int64_t w = wide.at(k);
           const int64_t left = inside ? smaller(larger(ceil_div(-w, step), 0), each) : each;
           const int64_t end = smaller(larger(ceil_div(length - w, step), left), each);
-          clear(to, left * to_pixel);
+          if (left > 0) clear(position, left);
           if (left < end) {
             const int64_t at = ((n * axis[0].length + d) * axis[1].length + h) * length + w + left * step;
-            copy_pixels(x.p + at * x.pixel, x.pixel * step, to + left * to_pixel, to_pixel, end - left, channels);
+            copy(at, step, position + left, end - left);
           }
-          clear(to + end * to_pixel, (each - end) * to_pixel);
+          if (end < each) clear(position + end, each - end);
         }
       }
+}
+
+// Some channels of the box.
+template <class T>
+void copy_box(const ConvPass& p, const ConvBoxes& boxes, const ReadBox& box, Images<const T> x, int64_t channels,
+              T* to) {
+  copy_box(
+      p, boxes, box,
+      [&](int64_t pixel, int64_t step, int64_t position, int64_t n) FASTNN_INLINED {
+        copy_pixels(x.p + pixel * x.pixel, x.pixel * step, to + position * channels, channels, n, channels);
+      },
+      [&](int64_t position, int64_t n)
+          FASTNN_INLINED { __builtin_memset(to + position * channels, 0, size_t(n * channels) * sizeof(T)); });
 }
 
 }  // namespace

@@ -233,15 +233,25 @@ FASTNN_INLINE int64_t conv_splits(const ConvPass& p, int64_t boxes, int64_t item
   if (splits > pixels / least_pixels) splits = pixels / least_pixels;
   return splits < 1 ? 1 : splits;
 }
+// Channels of x by chunks that leave room for more in the second cache; no sum depends on those.
+FASTNN_INLINE ConvPass weight_pass(const ConvShape& s) {
+  ConvPass p = forward_pass(s);
+  const int64_t chunks = ceil_div(p.in, 256);
+  if (p.chunks < chunks) p.chunks = chunks;
+  return p;
+}
 // Boxes are copied: those of y by panels, those of x by tiles of channels, which leave gaps, or where there are few
-// channels as they are. What x holds at single pixels is read where it lies.
+// channels as they are. What x holds at single pixels is read where it lies, unless these fall into the same few lines
+// of a cache: then a copy saves 6 to 15 %, from 1024 -> 512 at 14x14 to 2048 -> 512 at 7x7, but takes 15 to 30 % of the
+// time of 64 to 256 channels.
 FASTNN_INLINE ConvBoxes conv_weight_boxes(const ConvPass& p, int64_t itemsize) {
   constexpr int64_t least = 392;
   ConvBoxes b = conv_boxes(p, itemsize, least);
   const int64_t channels = ceil_div(p.in, p.chunks);
   b.staged = b.size[0] * (channels + channels / 3 + 16);
   for (int i = 0; i < conv_axes; i++) b.staged *= b.extent(p, i, b.size[i + 1]);
-  if (p.taps() == 1 && p.inside()) b.staged = 0;
+  const bool aliased = p.in_all * p.axis[2].stride * itemsize % 2048 == 0;
+  if (p.taps() == 1 && p.inside() && !aliased) b.staged = 0;
   return b;
 }
 struct ConvWeightRoom {

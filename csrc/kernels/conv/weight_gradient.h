@@ -18,6 +18,21 @@ struct WeightGradient {
   int64_t all, width;  // those of a split; channels of y, whole vectors
   EvenSplit splits, chunks, panels;
 
+  // What is to be fetched meanwhile, by each tile a line of every pixel: of the whole of a box ahead, most was gone
+  // again from the second cache when its turn came.
+  struct Lines {
+    const T* at;
+    int64_t channels, pixel;
+
+    FASTNN_INLINE void share(ConvTile<T>& t) {
+      constexpr int64_t line = 64 / int64_t(sizeof(T));
+      t.fetch = reinterpret_cast<const char*>(channels > 0 ? at : t.a);
+      t.fetch_step = channels > 0 ? pixel * int64_t(sizeof(T)) : 0;
+      at += line;
+      channels -= line;
+    }
+  };
+
   // Adds the products of a box, for some channels of x and panels of dy, to the sums of its split.
   void box(int64_t number, bool first, Range c, Range of_panels, T* own, T* x_copy, T* y_copy) const {
     constexpr int64_t lanes = Vec<T>::lanes, most = conv_rows[conv_vectors], tile_pixel = round_up(most, 8);
@@ -37,10 +52,9 @@ struct WeightGradient {
       a0 = x.p + c.begin;
       for (int i = 0; i <= conv_axes; i++) a0 += read.first[i] * step[i];
     } else if (touching) {
-      copy_box(p, boxes, x.channels(c.begin), read, c.size(), x_copy, step[3]);
+      copy_box(p, boxes, read, x.channels(c.begin), c.size(), x_copy);
     } else {
-      for (int64_t t = 0; t < tiles.count; t++)
-        copy_box(p, boxes, x.channels(c.begin + tiles.begin(t)), read, tiles.size(t), x_copy + t * copied, step[3]);
+      copy_tiles(read, x.channels(c.begin), tiles, x_copy, copied, tile_pixel);
     }
     ConvTile<T> tile;
     const int64_t pixels = size[0] * size[1] * size[2] * size[3];
@@ -54,12 +68,13 @@ struct WeightGradient {
     tile.accumulate = !first;
     tile.bias = nullptr;
     tile.relu = false;
+    const int64_t first_pixel = ((at[0] * p.axis[0].count + at[1]) * p.axis[1].count + at[2]) * p.axis[2].count + at[3];
+    const T* const slopes = dy.p + first_pixel * dy.pixel;
     // The next box, where it lies behind this one.
-    const int64_t x_bytes = boxes.staged ? 0 : pixels * x.pixel * int64_t(sizeof(T));
-    const int64_t y_bytes = pixels * dy.pixel * int64_t(sizeof(T)),
-                  first_pixel = ((at[0] * p.axis[0].count + at[1]) * p.axis[1].count + at[2]) * p.axis[2].count + at[3];
-    Fetch fetch_x{reinterpret_cast<const char*>(a0) + x_bytes, x_bytes};
-    Fetch fetch_y{reinterpret_cast<const char*>(dy.p + first_pixel * dy.pixel) + y_bytes, y_bytes};
+    Lines next_x{
+        x.p + c.begin + (first_pixel + pixels) * x.pixel,
+        p.taps() == 1 && p.axis[1].length == p.axis[1].count && p.axis[2].length == p.axis[2].count ? c.size() : 0,
+        x.pixel};
     for (int64_t n = of_panels.begin; n < of_panels.end; n++) {
       const Range v = panels.part(n);
       const int64_t o = v.begin * lanes, columns = v.size() * lanes;
@@ -82,6 +97,8 @@ struct WeightGradient {
         tile.b_step[0] = p.axis[0].count * tile.b_step[1];
         tile.b = dy.p + o + at[0] * tile.b_step[0] + at[1] * tile.b_step[1] + at[2] * tile.b_step[2] + at[3] * dy.pixel;
       }
+      const T* const behind = n + 1 < of_panels.end ? slopes + o + columns : slopes + pixels * dy.pixel;
+      Lines next_y{behind, present, dy.pixel};
       const ConvKernel<T>* const kernels = conv_kernels<T>(static_cast<int>(v.size()), tile.last);
       for (int64_t t = 0; t < tiles.count; t++) {
         const int64_t height = tiles.size(t), half = (height + 1) / 2;
@@ -94,14 +111,35 @@ struct WeightGradient {
             tile.c_second = (pair ? run : half) * columns;
             for (int64_t w = 0; w < runs; w++) {
               tile.a = a + d * reach[0] * step[1] + h * reach[1] * step[2] + w * reach[2] * step[3];
-              (fetch_y.bytes > 0 ? fetch_y : fetch_x).share(tile, pixels);
-              kernels[pair ? 2 * run : height](tile);
+              (next_y.channels > 0 ? next_y : next_x).share(tile);
+              const int64_t rows = pair ? 2 * run : height;
+              for (int64_t i = 0; i < rows * v.size(); i++) __builtin_prefetch(tile.c + i * lanes, 1, 3);
+              kernels[rows](tile);
               tile.c += (pair ? 2 * run : run) * columns;
             }
             if (pair) h++;
           }
       }
     }
+  }
+
+  // Channels of x for the pixels of a box, tile after tile. A few pixels at a time, for all tiles: their lines are read
+  // once, in the order of memory.
+  void copy_tiles(const ReadBox& read, Images<const T> from, const EvenSplit& tiles, T* to, int64_t tile,
+                  int64_t pixel) const {
+    constexpr int64_t few = 4;
+    copy_box(
+        p, boxes, read,
+        [&](int64_t at, int64_t step, int64_t position, int64_t n) FASTNN_INLINED {
+          for (int64_t i = 0; i < n; i += few)
+            for (int64_t t = 0; t < tiles.count; t++)
+              copy_pixels(from.p + (at + i * step) * from.pixel + tiles.begin(t), from.pixel * step,
+                          to + t * tile + (position + i) * pixel, pixel, smaller(few, n - i), tiles.size(t));
+        },
+        [&](int64_t position, int64_t n) FASTNN_INLINED {
+          for (int64_t t = 0; t < tiles.count; t++)
+            __builtin_memset(to + t * tile + position * pixel, 0, size_t(n * pixel) * sizeof(T));
+        });
   }
 
   // A panel of channels of dy for the pixels of a box.
