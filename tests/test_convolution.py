@@ -40,6 +40,7 @@ SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "many groups": ((2, 96, 9, 9), (144, 4, 3, 3), {"groups": 24, "padding": 1, "stride": 2}),
     "depthwise": ((2, 70, 12, 13), (70, 1, 3, 3), {"groups": 70, "padding": 1}),
     "depthwise strided": ((2, 37, 13, 12), (37, 1, 5, 3), {"groups": 37, "padding": (2, 1), "stride": 2}),
+    "depthwise of whole pages": ((2, 1024, 5, 7), (1024, 1, 3, 3), {"groups": 1024, "padding": 1}),
     "depthwise narrow": ((3, 40, 9, 5), (40, 1, 3, 3), {"groups": 40, "padding": 1}),
     "depthwise of one column": ((2, 20, 9, 1), (20, 1, 3, 5), {"groups": 20, "padding": (1, 2)}),
     "depthwise without edges": ((2, 33, 7, 17), (33, 1, 3, 3), {"groups": 33, "padding": (1, 0)}),

@@ -86,9 +86,7 @@ void weights_gradient(Context& context, const ConvShape& s, Images<const T> x, I
   if (s.depthwise()) return depthwise_weight_gradient(context, s, p, x, dy, dw, scratch);
   if constexpr (std::is_same_v<T, float>)
     if (s.winograd) return winograd_gradient(context, p, x, dy, dw, scratch);
-  for (int64_t g = 0; g < s.groups; g++)
-    weight_gradient(context, p, x.channels(g * s.in), dy.channels(g * s.out), dw + g * s.out * s.in * s.taps(),
-                    scratch);
+  weight_gradient(context, p, s.groups, x, dy, dw, scratch);
 }
 
 // Attributes: stride, padding, [output_padding,] dilation, groups.

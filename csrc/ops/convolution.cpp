@@ -73,7 +73,7 @@ size_t data_room(const ConvShape& s, int64_t itemsize) {
 size_t weights_room(const ConvShape& s, int64_t itemsize) {
   if (s.depthwise()) return size_t(depthwise_splits * depthwise_sums(s, itemsize) * itemsize);
   if (s.winograd) return winograd_gradient_room(forward_pass(s)).all();
-  return conv_weight_room(weight_pass(s), itemsize).all();
+  return conv_weight_room(weight_pass(s), s.groups, itemsize).all();
 }
 
 size_t copy_room(const View& v) { return conv_pixel(v) ? 0 : conv_align(v.size() * v.itemsize()); }

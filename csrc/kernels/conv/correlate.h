@@ -126,6 +126,8 @@ struct Correlation {
       const int64_t box_bytes = read.size[3] * x.pixel * int64_t(sizeof(T));
       Fetch fetch{reinterpret_cast<const char*>(source.p) + box_bytes, 0};
       if (!boxes.staged && p.taps() == 1 && p.chunks == 1 && x.pixel == p.in) fetch.bytes = box_bytes;
+      // Otherwise the weights of the next panel, where they do not stay in the second cache.
+      const bool passing = p.taps() > 1 && conv_packed(p, p.taps(), sizeof(T)) * int64_t(sizeof(T)) > 1 << 20;
       for (int64_t n = of_panels.begin; n < of_panels.end; n++) {
         const Range v = panels.part(n);
         const int64_t o = v.begin * lanes, width = v.size() * lanes;
@@ -137,11 +139,37 @@ struct Correlation {
         tile.bias = own_bias && q == chunks.count - 1 ? own_bias + o : nullptr;
         tile.relu = relu && q == chunks.count - 1;
         tile.last = static_cast<int>(smaller(lanes, p.out - o - width + lanes));
+        if (passing) {
+          const int64_t bytes = c.size() * p.taps() * width * int64_t(sizeof(T));
+          fetch = {reinterpret_cast<const char*>(tile.b + p.in * weights.taps * width), bytes};
+        }
         rows(tile, read.size, source, source.p, c0 + o, static_cast<int>(v.size()), fetch);
       }
     }
   }
 };
+
+// Outputs that no tap reaches: zeros, or the bias. Tiles without steps would write them panel by panel.
+template <class T>
+void fill_outputs(Context& context, const ConvPass& p, Images<T> y, const int64_t (&y_length)[conv_axes],
+                  const T* bias) {
+  const int64_t rows = p.images * p.axis[0].count * p.axis[1].count, width = p.axis[2].count;
+  parallel_for(context, rows, 65536 / (width * p.out_all + 1) + 1, [&](int64_t lo, int64_t hi) {
+    for (int64_t n = lo; n < hi; n++) {
+      const int64_t h = n % p.axis[1].count, d = n / p.axis[1].count % p.axis[0].count;
+      int64_t at = n / p.axis[1].count / p.axis[0].count;
+      at = at * y_length[0] + p.axis[0].first + d * p.axis[0].step;
+      at = at * y_length[1] + p.axis[1].first + h * p.axis[1].step;
+      T* to = y.p + (at * y_length[2] + p.axis[2].first) * y.pixel;
+      for (int64_t i = 0; i < width; i++, to += p.axis[2].step * y.pixel) {
+        if (bias)
+          __builtin_memcpy(to, bias, size_t(p.out_all) * sizeof(T));
+        else
+          __builtin_memset(to, 0, size_t(p.out_all) * sizeof(T));
+      }
+    }
+  });
+}
 
 // All groups of a pass; y_length: that of y's axes. `copies` has room for the boxes of conv_jobs threads.
 template <class T>
@@ -149,6 +177,7 @@ void correlate(Context& context, const ConvPass& p, int64_t groups, const ConvPa
                Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, bool relu, char* copies) {
   const ConvBoxes boxes = conv_boxes(p, sizeof(T));
   if (boxes.all == 0) return;
+  if (p.taps() == 0) return fill_outputs(context, p, y, y_length, bias);
   const size_t room = conv_align(boxes.staged * int64_t(sizeof(T)));
   Correlation<T> c{p,
                    boxes,

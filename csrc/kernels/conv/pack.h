@@ -62,7 +62,7 @@ void pack_chunk(const ConvWeights<T>& w, const int32_t* place, int64_t o0, int64
   const int64_t length = one_run ? count * w.taps : w.taps, runs = one_run ? 1 : count;
   for (int64_t run = 0; run < runs; run++) {
     const T* const source = from + run * w.in;
-    for (int64_t o = 0; o < width; o += lanes) {
+    for (int64_t o = 0; o < present; o += lanes) {
       const int64_t rows = smaller(lanes, present - o);
       int64_t channel = run, tap = 0;
       for (int64_t f = 0; f < length; f += lanes) {

@@ -258,17 +258,18 @@ struct ConvWeightRoom {
   size_t sums, x, y;
   FASTNN_INLINE size_t all() const { return sums + conv_jobs * (x + y); }
 };
-FASTNN_INLINE ConvWeightRoom conv_weight_room(const ConvPass& p, int64_t itemsize) {
+FASTNN_INLINE ConvWeightRoom conv_weight_room(const ConvPass& p, int64_t groups, int64_t itemsize) {
   const ConvBoxes b = conv_weight_boxes(p, itemsize);
-  return {conv_align(conv_splits(p, b.all, itemsize) * conv_sums(p, itemsize) * itemsize),
+  return {conv_align(groups * conv_splits(p, b.all, itemsize) * conv_sums(p, itemsize) * itemsize),
           conv_align(b.staged * itemsize), conv_align(b.pixels() * 128)};
 }
 
-// Depthwise convolutions: weights [tap][width], and as many sums for each split of the rows.
+// Depthwise convolutions: weights [tap][width], and as many sums for each split of the rows. Width: an odd number of
+// cache lines, or taps of 1,024 channels would share one line of the first cache's ways.
 constexpr int64_t depthwise_splits = 16;
 FASTNN_INLINE int64_t depthwise_width(const ConvShape& s, int64_t itemsize) {
   const int64_t lanes = 64 / itemsize;
-  return ceil_div(s.groups, lanes) * lanes;
+  return (ceil_div(s.groups, lanes) | 1) * lanes;
 }
 FASTNN_INLINE int64_t depthwise_sums(const ConvShape& s, int64_t itemsize) {
   return s.taps() * depthwise_width(s, itemsize);

@@ -14,7 +14,6 @@ struct WeightGradient {
   const ConvPass& p;  // the forward one
   const ConvBoxes& boxes;
   Images<const T> x, dy;
-  T* sums;
   int64_t all, width;  // those of a split; channels of y, whole vectors
   EvenSplit splits, chunks, panels;
 
@@ -34,8 +33,9 @@ struct WeightGradient {
   };
 
   // Adds the products of a box, for some channels of x and panels of dy, to the sums of its split.
-  void box(int64_t number, bool first, Range c, Range of_panels, T* own, T* x_copy, T* y_copy) const {
+  void box(int64_t number, int64_t group, bool first, Range c, Range of_panels, T* own, T* x_copy, T* y_copy) const {
     constexpr int64_t lanes = Vec<T>::lanes, most = conv_rows[conv_vectors], tile_pixel = round_up(most, 8);
+    const Images<const T> from = x.channels(group * p.in + c.begin), slopes = dy.channels(group * p.out);
     const ReadBox read(p, boxes, number);
     const int64_t *const at = read.at, *const size = read.size, *const pace = read.pace, *const reach = read.reach;
     int64_t step[conv_axes + 1];
@@ -49,12 +49,12 @@ struct WeightGradient {
     const int64_t copied = step[0] * read.extent[0];
     const T* a0 = x_copy;
     if (!boxes.staged) {
-      a0 = x.p + c.begin;
+      a0 = from.p;
       for (int i = 0; i <= conv_axes; i++) a0 += read.first[i] * step[i];
     } else if (touching) {
-      copy_box(p, boxes, read, x.channels(c.begin), c.size(), x_copy);
+      copy_box(p, boxes, read, from, c.size(), x_copy);
     } else {
-      copy_tiles(read, x.channels(c.begin), tiles, x_copy, copied, tile_pixel);
+      copy_tiles(read, from, tiles, x_copy, copied, tile_pixel);
     }
     ConvTile<T> tile;
     const int64_t pixels = size[0] * size[1] * size[2] * size[3];
@@ -69,12 +69,9 @@ struct WeightGradient {
     tile.bias = nullptr;
     tile.relu = false;
     const int64_t first_pixel = ((at[0] * p.axis[0].count + at[1]) * p.axis[1].count + at[2]) * p.axis[2].count + at[3];
-    const T* const slopes = dy.p + first_pixel * dy.pixel;
     // The next box, where it lies behind this one.
-    Lines next_x{
-        x.p + c.begin + (first_pixel + pixels) * x.pixel,
-        p.taps() == 1 && p.axis[1].length == p.axis[1].count && p.axis[2].length == p.axis[2].count ? c.size() : 0,
-        x.pixel};
+    const bool alike = p.taps() == 1 && p.axis[1].length == p.axis[1].count && p.axis[2].length == p.axis[2].count;
+    Lines next_x{from.p + (first_pixel + pixels) * x.pixel, alike ? c.size() : 0, x.pixel};
     for (int64_t n = of_panels.begin; n < of_panels.end; n++) {
       const Range v = panels.part(n);
       const int64_t o = v.begin * lanes, columns = v.size() * lanes;
@@ -84,7 +81,7 @@ struct WeightGradient {
       tile.c_row = columns;
       tile.last = static_cast<int>(copied_y ? lanes : present - columns + lanes);
       if (copied_y) {
-        copy_panel(at, size, o, present, columns, y_copy);
+        copy_panel(slopes, at, size, o, present, columns, y_copy);
         tile.b = y_copy;
         tile.b_row = columns;
         tile.b_step[2] = size[3] * columns;
@@ -95,9 +92,11 @@ struct WeightGradient {
         tile.b_step[2] = p.axis[2].count * dy.pixel;
         tile.b_step[1] = p.axis[1].count * tile.b_step[2];
         tile.b_step[0] = p.axis[0].count * tile.b_step[1];
-        tile.b = dy.p + o + at[0] * tile.b_step[0] + at[1] * tile.b_step[1] + at[2] * tile.b_step[2] + at[3] * dy.pixel;
+        tile.b =
+            slopes.p + o + at[0] * tile.b_step[0] + at[1] * tile.b_step[1] + at[2] * tile.b_step[2] + at[3] * dy.pixel;
       }
-      const T* const behind = n + 1 < of_panels.end ? slopes + o + columns : slopes + pixels * dy.pixel;
+      const bool more = n + 1 < of_panels.end;
+      const T* const behind = slopes.p + first_pixel * dy.pixel + (more ? o + columns : pixels * dy.pixel);
       Lines next_y{behind, present, dy.pixel};
       const ConvKernel<T>* const kernels = conv_kernels<T>(static_cast<int>(v.size()), tile.last);
       for (int64_t t = 0; t < tiles.count; t++) {
@@ -112,6 +111,7 @@ struct WeightGradient {
             for (int64_t w = 0; w < runs; w++) {
               tile.a = a + d * reach[0] * step[1] + h * reach[1] * step[2] + w * reach[2] * step[3];
               (next_y.channels > 0 ? next_y : next_x).share(tile);
+              // Sums of 256 x 1024 channels come from the third cache.
               const int64_t rows = pair ? 2 * run : height;
               for (int64_t i = 0; i < rows * v.size(); i++) __builtin_prefetch(tile.c + i * lanes, 1, 3);
               kernels[rows](tile);
@@ -143,17 +143,18 @@ struct WeightGradient {
   }
 
   // A panel of channels of dy for the pixels of a box.
-  void copy_panel(const int64_t* at, const int64_t* size, int64_t o, int64_t present, int64_t columns, T* to) const {
+  void copy_panel(Images<const T> from, const int64_t* at, const int64_t* size, int64_t o, int64_t present,
+                  int64_t columns, T* to) const {
     for (int64_t n = at[0]; n < at[0] + size[0]; n++)
       for (int64_t d = at[1]; d < at[1] + size[1]; d++)
         for (int64_t h = at[2]; h < at[2] + size[2]; h++, to += size[3] * columns) {
           const int64_t pixel = ((n * p.axis[0].count + d) * p.axis[1].count + h) * p.axis[2].count + at[3];
-          copy_pixels(dy.p + pixel * dy.pixel + o, dy.pixel, to, columns, size[3], present);
+          copy_pixels(from.p + pixel * dy.pixel + o, dy.pixel, to, columns, size[3], present);
         }
   }
 
   // Sums of all splits for vector v of channels of y, and from [tap][channel of x][channel of y] to dw.
-  void finish(int64_t v, T* dw) const {
+  void finish(int64_t v, const T* own, T* dw) const {
     constexpr int lanes = Vec<T>::lanes;
     int64_t n = 0;
     while (panels.begin(n + 1) <= v) n++;
@@ -161,7 +162,7 @@ struct WeightGradient {
     const int64_t columns = panels.size(n) * lanes, first = panels.begin(n) * lanes;
     for (int64_t q = 0; q < chunks.count; q++) {
       const Range c = chunks.part(q);
-      const T* const from = sums + (c.begin * width + first * c.size()) * taps + o - first;
+      const T* const from = own + (c.begin * width + first * c.size()) * taps + o - first;
       const int64_t length = c.size() * taps;
       int64_t channel = 0, tap = 0;
       for (int64_t f = 0; f < length; f += lanes) {
@@ -188,22 +189,23 @@ struct WeightGradient {
   }
 };
 
-// dw (out, in, taps) of one group; `scratch` has the room that conv_weight_room tells.
+// dw (groups * out, in, taps); `scratch` has the room that conv_weight_room tells.
 template <class T>
-void weight_gradient(Context& context, const ConvPass& p, Images<const T> x, Images<const T> dy, T* dw, char* scratch) {
+void weight_gradient(Context& context, const ConvPass& p, int64_t groups, Images<const T> x, Images<const T> dy, T* dw,
+                     char* scratch) {
   const ConvBoxes boxes = conv_weight_boxes(p, sizeof(T));
   if (boxes.all == 0) {
-    __builtin_memset(dw, 0, size_t(p.out * p.in * p.taps()) * sizeof(T));
+    __builtin_memset(dw, 0, size_t(groups * p.out * p.in * p.taps()) * sizeof(T));
     return;
   }
   constexpr int64_t lanes = Vec<T>::lanes;
   const int64_t count = conv_splits(p, boxes.all, sizeof(T)), all = conv_sums(p, sizeof(T));
-  const ConvWeightRoom room = conv_weight_room(p, sizeof(T));
+  const ConvWeightRoom room = conv_weight_room(p, groups, sizeof(T));
+  T* const sums = reinterpret_cast<T*>(scratch);
   const WeightGradient<T> g{p,
                             boxes,
                             x,
                             dy,
-                            reinterpret_cast<T*>(scratch),
                             all,
                             all / (p.taps() * p.in),
                             EvenSplit(boxes.all, count),
@@ -211,27 +213,29 @@ void weight_gradient(Context& context, const ConvPass& p, Images<const T> x, Ima
                             conv_panels<T>(p.out)};
   // A few jobs more, over panels, where there are few others: each copies its boxes for itself.
   const double work = double(p.images * p.axis[0].count * p.axis[1].count * p.axis[2].count) * double(p.in * p.out);
-  const int64_t worth = work * double(p.taps()) < 1e6 ? 1 : smaller(8 / (count * p.chunks), g.panels.count / 4);
+  const int64_t worth =
+      work * double(p.taps()) < 1e6 ? 1 : smaller(8 / (groups * count * p.chunks), g.panels.count / 4);
   const EvenSplit of_panels(g.panels.count, larger(1, smaller(worth, g.panels.count)));
-  const int64_t jobs = count * p.chunks * of_panels.count;
+  const int64_t each = count * p.chunks * of_panels.count, jobs = groups * each;
   Slots slots;
   parallel_for(context, jobs, parts(jobs, conv_jobs), [&](int64_t lo, int64_t hi) {
     const int slot = slots.take();
     char* const copies = scratch + room.sums + static_cast<size_t>(slot) * (room.x + room.y);
     for (int64_t n = lo; n < hi; n++) {
-      const int64_t split = n / of_panels.count / p.chunks;
+      const int64_t group = n / each, split = n % each / of_panels.count / p.chunks;
       const Range range = g.splits.part(split), c = g.chunks.part(n / of_panels.count % p.chunks);
-      T* const own = g.sums + split * all + c.begin * p.taps() * g.width;
+      T* const own = sums + (group * count + split) * all + c.begin * p.taps() * g.width;
       for (int64_t b = range.begin; b < range.end; b++)
-        g.box(b, b == range.begin, c, of_panels.part(n % of_panels.count), own, reinterpret_cast<T*>(copies),
+        g.box(b, group, b == range.begin, c, of_panels.part(n % of_panels.count), own, reinterpret_cast<T*>(copies),
               reinterpret_cast<T*>(copies + room.x));
     }
     slots.give(slot);
   });
-  parallel_for(context, parts(p.out, lanes), 65536 / larger(1, p.in * p.taps() * lanes) + 1,
-               [&](int64_t lo, int64_t hi) {
-                 for (int64_t v = lo; v < hi; v++) g.finish(v, dw);
-               });
+  const int64_t vectors = parts(p.out, lanes), group_size = p.out * p.in * p.taps();
+  parallel_for(context, groups * vectors, 65536 / larger(1, p.in * p.taps() * lanes) + 1, [&](int64_t lo, int64_t hi) {
+    for (int64_t n = lo; n < hi; n++)
+      g.finish(n % vectors, sums + n / vectors * count * all, dw + n / vectors * group_size);
+  });
 }
 
 }  // namespace
