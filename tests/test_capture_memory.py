@@ -115,3 +115,15 @@ def test_arguments_with_readers_stay(target: str) -> None:
         results = [step(x).numpy() for _ in range(3)]
         assert memory in step.report()
         np.testing.assert_array_equal(results[-1], step.function(fastnn.tensor(x)).numpy())
+
+
+def test_another_view_of_an_argument_stays(target: str) -> None:
+    x = np.random.default_rng(0).standard_normal((40, 40)).astype(np.float32)
+
+    @fastnn.compile
+    def step(x: Any) -> Any:
+        y, z = x * 2.0, x * 3.0
+        return (y + y.T) * (z - z[:, :1])
+
+    results = [step(x).numpy() for _ in range(3)]
+    np.testing.assert_array_equal(results[-1], step.function(fastnn.tensor(x)).numpy())

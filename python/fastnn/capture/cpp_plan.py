@@ -22,7 +22,7 @@ from .report import Node, node, size
 ALIGNMENT = 64
 SECONDS, RESULTS = 0.05, 1 << 20  # after which `run_rows` comes back: for signals and progress
 NUMBER = (-1, 0)  # the spot of what has no memory: a number, a gradient that is not wanted
-# Besides elementwise ops and dropout, kernels that write their first output where they have just read an array of its layout.
+# Besides elementwise ops and dropout, kernels that write their first output where they have just read an array like it.
 IN_PLACE = {
     "batch_norm_backward",
     "batch_norm_backward_relu",
@@ -52,7 +52,9 @@ def work_in_place(graph: Graph) -> None:
             continue
         for a in flat(record.args):
             over = graph.where(a)[0]
-            if over.kind == "produced" and over.died == i and over is not to and congruent(over, a, to, out):
+            others = [b for b in flat(record.args) if graph.where(b)[0] is over]
+            fits = all(congruent(over, b, to, out) for b in others)  # not x + x.T, where x is written before it is read
+            if fits and over.kind == "produced" and over.died == i and over is not to:
                 to.over = over.over or over
                 to.over.died = to.died
                 break
