@@ -91,6 +91,10 @@ FASTNN_INLINE DoubleBits to_bits(DoubleValue v) { return (DoubleBits)_mm512_mask
 FASTNN_INLINE FloatValue to_value(FloatBits v) { return _mm512_maskz_cvtepi32_ps(all_floats, (__m512i)v); }
 FASTNN_INLINE DoubleValue to_value(DoubleBits v) { return _mm512_maskz_cvtepi64_pd(all_doubles, (__m512i)v); }
 
+// The one nearer to 0; that which is a number.
+FASTNN_INLINE FloatValue nearer(FloatValue a, FloatValue b) { return _mm512_maskz_range_ps(all_floats, a, b, 2); }
+FASTNN_INLINE DoubleValue nearer(DoubleValue a, DoubleValue b) { return _mm512_maskz_range_pd(all_doubles, a, b, 2); }
+
 FASTNN_INLINE FloatValue scale_by(FloatValue v, FloatValue n) { return _mm512_maskz_scalef_ps(all_floats, v, n); }
 FASTNN_INLINE DoubleValue scale_by(DoubleValue v, DoubleValue n) { return _mm512_maskz_scalef_pd(all_doubles, v, n); }
 
@@ -104,6 +108,10 @@ FASTNN_INLINE DoubleValue split_exponent(DoubleValue v, DoubleValue& exponent) {
   const __m512d fraction = _mm512_maskz_getmant_pd(all_doubles, v, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan);
   exponent = _mm512_maskz_getexp_pd(all_doubles, v) - _mm512_maskz_getexp_pd(all_doubles, fraction);
   return fraction;
+}
+
+FASTNN_INLINE FloatValue look_up(const float (&table)[16], FloatBits index) {
+  return _mm512_maskz_permutexvar_ps(all_floats, (__m512i)index, _mm512_loadu_ps(table));
 }
 
 FASTNN_INLINE DoubleValue widen_low(FloatValue v) {

@@ -40,8 +40,8 @@ FASTNN_INLINE Vec<T> power_of_two(Vec<T> n) {
   return from_bits(bits(n + (F::shift + F::exponent_bias)) << F::fraction_bits);
 }
 
-// x * 2^n for integral n, |n| <= 250 (float) or 2000 (double), |x| near 1; rounded once, so that subnormal results have
-// the same bits on every level.
+// x * 2^floor(n) for |n| <= 250 (float) or an integral |n| <= 2000 (double), |x| near 1; rounded once, so that
+// subnormal results have the same bits on every level.
 template <class T>
 FASTNN_INLINE Vec<T> scale(Vec<T> x, Vec<T> n) {
 #if defined(__AVX512F__)
@@ -49,6 +49,7 @@ FASTNN_INLINE Vec<T> scale(Vec<T> x, Vec<T> n) {
 #else
   // Two factors, since n reaches beyond the exponents; only the last product rounds.
   constexpr T shift = Format<T>::shift;
+  if constexpr (std::is_same_v<T, float>) n = floor(n);
   const Vec<T> half = n * T(0.5) + shift - shift;
   return x * power_of_two(half) * power_of_two(n - half);
 #endif

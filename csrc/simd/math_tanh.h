@@ -23,7 +23,7 @@ FASTNN_INLINE Vec<T> tanh(Vec<T> x) {
   const Vec<T> r = fnma(sum - (F::shift + bias), Vec<T>(T(0.69314718055994530942)), twice);
   const Vec<T> power = from_bits(bits(sum) << F::fraction_bits);
   const Vec<T> minus_e = fnma(power, exp_less_one(r), T(1) - power);
-  return copysign(minus_e / (T(2) - minus_e), x);
+  return from_bits(bits(minus_e / (T(2) - minus_e)) | sign_bit(x));
 }
 
 // exp(-x) for x within these limits, times 2^-offset, is a normal number.
@@ -32,9 +32,10 @@ struct LogisticRange;
 
 template <>
 struct LogisticRange<float> {
-  static constexpr float highest = 40, lowest = -120;  // sigmoid is 1 above; x sigmoid(x) is 0 below
+  static constexpr float highest = 20, lowest = -120;  // sigmoid is 1 above; x sigmoid(x) is 0 below
   static constexpr int offset = 64;
-  static constexpr float unit = 0x1p-64f;
+  // Of all floats the one whose products with the roots round best: half the error of sigmoid is theirs.
+  static constexpr float factor = 1.81309485f, unit = factor * 0x1p-64f;
 };
 
 template <>
@@ -43,40 +44,33 @@ struct LogisticRange<double> {
   static constexpr int offset = 128;
   static constexpr double unit = 0x1p-128;
 };
+constexpr Roots logistic_roots(double(LogisticRange<float>::factor));
 
-// 1 / (1 + e^-x), top and bottom times 2^-offset: e^-x alone would overflow where the result is not zero yet. The sum
-// is NaN where x is.
+// 1 / (1 + e^-x), top and bottom times a unit: e^-x alone would overflow where the result is not zero yet.
 template <class T>
 FASTNN_INLINE Vec<T> sigmoid(Vec<T> x) {
   using R = LogisticRange<T>;
-  const Vec<T> e = from_bits(exp_bits<-R::offset>(-clamp(R::lowest, R::highest, x)));
-  return Vec<T>(R::unit) / (clamp(R::unit, R::unit, x) + e);
+  return R::unit / (R::unit + exp_normal<-R::offset>(logistic_roots, -clamp(R::lowest, R::highest, x)));
 }
 
-// factor * sigmoid(x) for finite factors and x >= lowest. Here only those x are scaled whose exponential is large: the
-// factor may be, too.
-template <class T>
-FASTNN_INLINE Vec<T> times_sigmoid_within(Vec<T> factor, Vec<T> x) {
-  using R = LogisticRange<T>;
-  constexpr int sign = 8 * static_cast<int>(sizeof(T)) - 1;
-  const IVec<T> far = bits(x + T(R::offset)) >> sign;
-  const IVec<T> offset = far & (IVec<T>(R::offset) << Format<T>::fraction_bits);
-  const Vec<T> one = from_bits(IVec<T>(Format<T>::one) - offset);
-  const Vec<T> e = from_bits(exp_bits<0>(-min(Vec<T>(R::highest), x)) - offset);
-  return factor / (one + e) * one;
-}
-
-// The same for all, a zero with the sign of the factor for x far below 0.
+// factor * sigmoid(x), a zero with the sign of the factor for x far below 0. Only those x are scaled whose exponential
+// is large, and few are: the factor may be large, too.
 template <class T>
 FASTNN_INLINE Vec<T> times_sigmoid(Vec<T> factor, Vec<T> x) {
-  const Vec<T> lowest(LogisticRange<T>::lowest);
-  return select(x < lowest, copysign(Vec<T>{}, factor), times_sigmoid_within(factor, max(lowest, x)));
+  using R = LogisticRange<T>;
+  const Vec<T> minus_x = -min(Vec<T>(R::highest), x);
+  const Mask<T> near = x > Vec<T>(T(-R::offset));
+  if (all(near)) [[likely]]
+    return factor / (T(1) + exp_normal(roots, minus_x));
+  const IVec<T> less = select(near, IVec<T>(0), IVec<T>(R::offset) << Format<T>::fraction_bits);
+  const Vec<T> one = from_bits(IVec<T>(Format<T>::one) - less);
+  const Vec<T> y = factor / (one + exp_normal(roots, min(Vec<T>(-R::lowest), minus_x), less)) * one;
+  return select(x < Vec<T>(R::lowest), copysign(Vec<T>{}, factor), y);
 }
 
 template <class T>
 FASTNN_INLINE Vec<T> silu(Vec<T> x) {
-  const Vec<T> within = max(Vec<T>(LogisticRange<T>::lowest), x);
-  return times_sigmoid_within(within, within);
+  return times_sigmoid(x, x);
 }
 
 // log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in (0, 1]: log(1 + e) is that of a fraction f = e, or, from 1 / 2

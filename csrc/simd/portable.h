@@ -51,6 +51,10 @@ FASTNN_INLINE void store_first(double* p, DoubleValue v, int n) {
   if (n > 0) p[0] = v[0];
   if (n > 1) p[1] = v[1];
 }
+
+FASTNN_INLINE FloatValue look_up(const float (&table)[16], FloatBits index) {
+  return FloatValue{table[index[0] & 15], table[index[1] & 15], table[index[2] & 15], table[index[3] & 15]};
+}
 #endif
 
 // 1.5 * 2^52: adding it leaves the rounded integer in the low bits of the sum.
