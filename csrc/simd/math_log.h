@@ -14,12 +14,17 @@ FASTNN_INLINE Vec<float> log_polynomial(Vec<float> f) {
                         -1.3205938e-01f, 1.0584736e-01f, -4.5995306e-02f});
 }
 
-FASTNN_INLINE Vec<double> log_polynomial(Vec<double> f) {
-  return wide_polynomial(f, {-0.4999999999999997,   0.3333333333333395,   -0.2500000000001966,   0.19999999999815946,
-                             -0.16666666662745133,  0.14285714301391506,  -0.12500000350407608,  0.11111110798051028,
-                             -0.09999983738453413,  0.09090889616190916,  -0.08333732350452275,  0.07693481895202453,
-                             -0.0713842160770864,   0.06642263671432495,  -0.06249103678600835,  0.06087299774827583,
-                             -0.059777718800534264, 0.050752497866025724, -0.029359870006475136, 0.008058286628146533});
+// log(1 + f) - f + rest, rest as large as a rounding error of f.
+FASTNN_INLINE Vec<float> log_tail(Vec<float> f, Vec<float> rest) { return fma(f * f, log_polynomial(f), rest); }
+
+// With s = f / (2 + f), log(1 + f) = 2 s + s R(s^2) = f - f^2 / 2 + s (f^2 / 2 + R), R = z p(z) with an error of 2^-60.
+// A division and eight terms instead of 20: logarithms take a fifth less time.
+FASTNN_INLINE Vec<double> log_tail(Vec<double> f, Vec<double> rest) {
+  const Vec<double> s = f / (f + 2.0), half = f * 0.5, z = s * s;
+  const Vec<double> p =
+      wide_polynomial(z, {0.6666666666666666, 0.4000000000000794, 0.28571428567275936, 0.2222222304835159,
+                          0.18181737626302938, 0.15388867805613718, 0.13209708242059462, 0.13609030262858499});
+  return fma(s, fma(z, p, f * half), fnma(f, half, rest));
 }
 
 // e ln 2 + log(1 + f - excess), excess negligible but in the sum.
@@ -28,9 +33,8 @@ FASTNN_INLINE Vec<T> sum_log(Vec<T> e, Vec<T> f, Vec<T> excess) {
   using C = ExpConstants<T>;
   const Vec<T> high = fma(e, Vec<T>(C::ln2_high), f);  // the product is exact
   const Vec<T> tail = fma(e, Vec<T>(C::ln2_low), fms(e, Vec<T>(C::ln2_high), high) + f - excess);
-  const Vec<T> square = f * f;
   // The tail of an infinite sum is NaN; max with the constant second drops it, and keeps every other low part.
-  return high + max(fma(square, log_polynomial(f), tail), Vec<T>(T(-1)));
+  return high + max(log_tail(f, tail), Vec<T>(T(-1)));
 }
 
 template <class T>
