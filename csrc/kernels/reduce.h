@@ -63,8 +63,15 @@ FASTNN_INLINE const T* dense(const char* p, int64_t stride, int64_t n, T* room) 
 template <class P, class State, class T>
 State neighbors_block(const T* p, int64_t n, State state) {
   const Vec<State> s(state);
-  return fold_neighbors<P, State>(n, [&](Vec<State> so_far, int64_t i, int m)
-                                         FASTNN_INLINED { return P::step(so_far, load_as<State>(p + i, m), s); });
+  // From memory halves come faster: sums of 10^7 doubles 35.0 GB/s instead of 32.1; two and four blocks side by
+  // side 29.5 and 30.0.
+  const auto values = [&](int64_t i, int m) FASTNN_INLINED {
+    if constexpr (std::is_same_v<State, T>)
+      if (m == Vec<T>::lanes) return Vec<T>::load_halves(p + i);
+    return load_as<State>(p + i, m);
+  };
+  return fold_neighbors<P, State>(
+      n, [&](Vec<State> so_far, int64_t i, int m) FASTNN_INLINED { return P::step(so_far, values(i, m), s); });
 }
 
 // state: one value for each result, which P::step sees; null where it needs none.

@@ -25,6 +25,14 @@ FASTNN_INLINE DoubleMask first_lanes(double, int n) {
 
 FASTNN_INLINE FloatValue load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first_lanes(0.0f, n), p); }
 FASTNN_INLINE DoubleValue load_first(const double* p, int n) { return _mm512_maskz_loadu_pd(first_lanes(0.0, n), p); }
+FASTNN_INLINE FloatValue load_halves(const float* p) {
+  const __m512 low = _mm512_castps256_ps512(_mm256_loadu_ps(p));
+  return _mm512_maskz_insertf32x8(all_floats, low, _mm256_loadu_ps(p + 8), 1);
+}
+FASTNN_INLINE DoubleValue load_halves(const double* p) {
+  const __m512d low = _mm512_castpd256_pd512(_mm256_loadu_pd(p));
+  return _mm512_maskz_insertf64x4(all_doubles, low, _mm256_loadu_pd(p + 4), 1);
+}
 FASTNN_INLINE void store_first(float* p, FloatValue v, int n) { _mm512_mask_storeu_ps(p, first_lanes(0.0f, n), v); }
 FASTNN_INLINE void store_first(double* p, DoubleValue v, int n) { _mm512_mask_storeu_pd(p, first_lanes(0.0, n), v); }
 
