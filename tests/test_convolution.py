@@ -150,6 +150,25 @@ def winograd(request: pytest.FixtureRequest) -> Iterator[bool]:
     fastnn.set_winograd(before)
 
 
+@pytest.mark.parametrize("channels", [8, 32, 48])
+def test_depthwise_bits_do_not_depend_on_where_images_begin(channels: int, target: str, dtype: Any) -> None:
+    """Whole vectors begin at the first cache line of a pixel in the compiled kernels."""
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((channels, 1, 3, 3)).astype(dtype)
+    shape = (2, 6, 7, channels)
+    values = rng.standard_normal(shape).astype(dtype)
+    found = set()
+    for first in range(0, 64, 12):
+        room = np.full(values.size + 128, np.nan, dtype)
+        x = room[first : first + values.size].reshape(shape)
+        x[...] = values
+        x = np.moveaxis(x, -1, 1)
+        attributes = {"groups": channels, "padding": 1}
+        results = (ops.conv(x, w, None, **attributes), *gradients("conv", x, x, w, attributes, 3)[:2])
+        found.add(tuple(a.tobytes() for a in results))
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize(("groups", "channels"), [(1, 5), (1, 300), (40, 40)], ids=["few", "many", "depthwise"])
 def test_translation(groups: int, channels: int, winograd: bool, target: str, dtype: Any) -> None:
     """Where x moves, y moves with it inside the border: bit for bit where each result is one chain of sums.

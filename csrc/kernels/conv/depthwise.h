@@ -80,6 +80,27 @@ struct DepthwiseReach {
   }
 };
 
+// Channels before the first cache line of a pixel, where all pixels lie alike: vectors across lines fetched each line
+// twice, since pixels 4 KB apart had driven it out before the next vector.
+template <class T>
+FASTNN_INLINE int64_t channels_before_line(Images<const T> x, int64_t channels) {
+  constexpr int64_t line = 64 / int64_t(sizeof(T));
+  if (x.pixel % line != 0) return 0;
+  const int64_t past = int64_t(reinterpret_cast<uintptr_t>(x.p) / sizeof(T)) % line;
+  return smaller(channels, past == 0 ? 0 : (line - past) % Vec<T>::lanes);
+}
+
+// f(c, m) for all channels in vectors of m, the whole ones from `first` on.
+template <class T, class F>
+FASTNN_INLINE void for_channels(int64_t first, int64_t channels, F f) {
+  constexpr int lanes = Vec<T>::lanes;
+  int64_t c = first;
+  for (; c + lanes <= channels; c += lanes) f(c, lanes);
+  const Range parts[2] = {{0, first}, {c, channels}};
+  for (const Range& part : parts)
+    if (part.size() > 0) f(part.begin, int(part.size()));
+}
+
 constexpr int depthwise_pixels = vector_bytes == 64 ? 6 : 4;  // outputs whose sums stay in registers
 
 // A row of outputs in tiles of nearly equal length, `Most` at most: tile(N, first) where no more is missing than
@@ -104,7 +125,7 @@ FASTNN_INLINE void in_tiles(const ConvAxis& a, F tile, G one) {
 template <class T>
 struct Depthwise {
   const ConvPass& p;
-  int64_t channels, width;  // width: of a row of packed weights
+  int64_t channels, width, first_channel;  // width: of a row of packed weights
   Images<const T> x;
   Images<T> y;
   const int64_t* y_length;
@@ -120,7 +141,7 @@ struct Depthwise {
     const DepthwiseReach<T, N, W, Stride> reach(a, q);
     const T* const base = x.p + (q * Stride + a.offset) * pixel;
     const T* const next = x.p + (row.next + q * Stride) * pixel;
-    for_vectors<T>(channels, [&](int64_t c, int m) FASTNN_INLINED {
+    for_channels<T>(first_channel, channels, [&](int64_t c, int m) FASTNN_INLINED {
       Vec<T> sums[N];
       unroll<N>([&](auto i) FASTNN_INLINED { sums[i] = Vec<T>{}; });
       for (int64_t r = 0; r < p.axis[1].stride; r++)
@@ -147,7 +168,7 @@ struct Depthwise {
   FASTNN_INLINE void pixel(const DepthwiseRow& row, T* to, int64_t q, Range t) const {
     const ConvAxis& a = p.axis[2];
     const T* const base = x.p + (q * a.stride + a.offset + t.begin * a.dilation) * x.pixel;
-    for_vectors<T>(channels, [&](int64_t c, int m) FASTNN_INLINED {
+    for_channels<T>(first_channel, channels, [&](int64_t c, int m) FASTNN_INLINED {
       Vec<T> sum{};
       for (int r = 0; r < row.count; r++) {
         const T* from = base + row.pixel[r] * x.pixel + c;
@@ -188,7 +209,7 @@ struct Depthwise {
 template <class T>
 struct DepthwiseWeights {
   const ConvPass& p;  // the forward one
-  int64_t channels, width;
+  int64_t channels, width, first_channel;
   Images<const T> x, dy;
 
   // Adds to sums [tap][width] the products of N neighboring outputs from q on, as Depthwise::pixels reads them.
@@ -200,7 +221,7 @@ struct DepthwiseWeights {
     const T* const base = x.p + (q * Stride + a.offset) * pixel;
     const T* const next = x.p + (row.next + q * Stride) * pixel;
     const T* const slopes = dy.p + (number * a.count + q) * dy.pixel;
-    for_vectors<T>(channels, [&](int64_t c, int m) FASTNN_INLINED {
+    for_channels<T>(first_channel, channels, [&](int64_t c, int m) FASTNN_INLINED {
       Vec<T> slope[N];
       unroll<N>([&](auto i) FASTNN_INLINED { slope[i] = load(slopes + i * dy.pixel + c, m); });
       for (int64_t r = 0; r < p.axis[1].stride; r++)
@@ -228,7 +249,7 @@ struct DepthwiseWeights {
     const ConvAxis& a = p.axis[2];
     const T* const base = x.p + (q * a.stride + a.offset + t.begin * a.dilation) * x.pixel;
     const T* const slopes = dy.p + (number * a.count + q) * dy.pixel;
-    for_vectors<T>(channels, [&](int64_t c, int m) FASTNN_INLINED {
+    for_channels<T>(first_channel, channels, [&](int64_t c, int m) FASTNN_INLINED {
       const Vec<T> slope = load(slopes + c, m);
       for (int r = 0; r < row.count; r++) {
         const T* from = base + row.pixel[r] * x.pixel + c;
@@ -286,7 +307,9 @@ void depthwise(Context& context, const ConvShape& s, const ConvPass& p, const T*
                Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, bool relu) {
   const int64_t rows = p.images * p.axis[0].count * p.axis[1].count;
   if (rows == 0 || p.axis[2].count == 0) return;
-  const Depthwise<T> each{p, s.groups, depthwise_width(s, sizeof(T)), x, y, y_length, weights, bias, relu};
+  const Depthwise<T> each{
+      p,    s.groups, depthwise_width(s, sizeof(T)), channels_before_line(x, s.groups), x, y, y_length, weights,
+      bias, relu};
   parallel_for(context, rows, 65536 / (p.axis[2].count * s.groups * larger(1, p.taps())) + 1,
                [&](int64_t lo, int64_t hi) {
                  with_taps(p.axis[2], [&](auto taps, auto stride) { each.template rows<taps, stride>(lo, hi); });
@@ -298,10 +321,10 @@ template <class T>
 void depthwise_weight_gradient(Context& context, const ConvShape& s, const ConvPass& p, Images<const T> x,
                                Images<const T> dy, T* dw, char* scratch) {
   const int64_t rows = p.images * p.axis[0].count * p.axis[1].count, taps = s.taps(), channels = s.groups;
-  const int64_t width = depthwise_width(s, sizeof(T)), all = taps * width;
+  const int64_t width = depthwise_width(s, sizeof(T)), all = depthwise_sums(s, sizeof(T));
   T* const sums = reinterpret_cast<T*>(scratch);
   const EvenSplit splits(rows, larger(1, smaller(rows, depthwise_splits)));
-  const DepthwiseWeights<T> each{p, channels, width, x, dy};
+  const DepthwiseWeights<T> each{p, channels, width, channels_before_line(x, channels), x, dy};
   parallel_for(context, splits.count, 1, [&](int64_t lo, int64_t hi) {
     for (int64_t n = lo; n < hi; n++) {
       T* const own = sums + n * all;

@@ -271,8 +271,9 @@ FASTNN_INLINE int64_t depthwise_width(const ConvShape& s, int64_t itemsize) {
   const int64_t lanes = 64 / itemsize;
   return (ceil_div(s.groups, lanes) | 1) * lanes;
 }
+// Whole vectors may begin at any channel: the last one may reach over the end.
 FASTNN_INLINE int64_t depthwise_sums(const ConvShape& s, int64_t itemsize) {
-  return s.taps() * depthwise_width(s, itemsize);
+  return s.taps() * depthwise_width(s, itemsize) + 64 / itemsize;
 }
 FASTNN_INLINE ConvRoom depthwise_room(const ConvShape& s, int64_t itemsize) {
   return {conv_align(s.taps() * 4), conv_align(depthwise_sums(s, itemsize) * itemsize), 0};
