@@ -18,7 +18,8 @@ struct Half<float> {
   Half() = default;
   FASTNN_INLINE explicit Half(__m256 value) : v(value) {}
   FASTNN_INLINE explicit Half(float s) : v(_mm256_set1_ps(s)) {}
-  FASTNN_INLINE explicit Half(Vec<float> lower) : v(_mm512_castps512_ps256(lower.v)) {}
+  FASTNN_INLINE explicit Half(Vec<float> lower)
+      : v(__builtin_shufflevector(lower.v, lower.v, 0, 1, 2, 3, 4, 5, 6, 7)) {}
   FASTNN_INLINE static Half load(const float* p) { return Half(_mm256_loadu_ps(p)); }
   FASTNN_INLINE void store(float* p) const { _mm256_storeu_ps(p, v); }
   // The upper half is undefined.
@@ -33,7 +34,7 @@ struct Half<double> {
   Half() = default;
   FASTNN_INLINE explicit Half(__m256d value) : v(value) {}
   FASTNN_INLINE explicit Half(double s) : v(_mm256_set1_pd(s)) {}
-  FASTNN_INLINE explicit Half(Vec<double> lower) : v(_mm512_castpd512_pd256(lower.v)) {}
+  FASTNN_INLINE explicit Half(Vec<double> lower) : v(__builtin_shufflevector(lower.v, lower.v, 0, 1, 2, 3)) {}
   FASTNN_INLINE static Half load(const double* p) { return Half(_mm256_loadu_pd(p)); }
   FASTNN_INLINE void store(double* p) const { _mm256_storeu_pd(p, v); }
   FASTNN_INLINE Vec<double> widened() const { return _mm512_castpd256_pd512(v); }
