@@ -81,11 +81,12 @@ struct DepthwiseReach {
 };
 
 // Channels before the first cache line of a pixel, where all pixels lie alike: vectors across lines fetched each line
-// twice, since pixels 4 KB apart had driven it out before the next vector.
+// twice, since pixels 4 KB apart had driven it out before the next vector. Not for few channels: one vector more takes
+// 1.8 times as long for 16 of them, 1.1 for 128.
 template <class T>
 FASTNN_INLINE int64_t channels_before_line(Images<const T> x, int64_t channels) {
   constexpr int64_t line = 64 / int64_t(sizeof(T));
-  if (x.pixel % line != 0) return 0;
+  if (x.pixel % line != 0 || channels < 16 * line) return 0;
   const int64_t past = int64_t(reinterpret_cast<uintptr_t>(x.p) / sizeof(T)) % line;
   return smaller(channels, past == 0 ? 0 : (line - past) % Vec<T>::lanes);
 }
@@ -96,6 +97,7 @@ FASTNN_INLINE void for_channels(int64_t first, int64_t channels, F f) {
   constexpr int lanes = Vec<T>::lanes;
   int64_t c = first;
   for (; c + lanes <= channels; c += lanes) f(c, lanes);
+  if (first == 0 && c == channels) return;  // 32 channels took 6 % longer without
   const Range parts[2] = {{0, first}, {c, channels}};
   for (const Range& part : parts)
     if (part.size() > 0) f(part.begin, int(part.size()));
