@@ -61,10 +61,10 @@ FASTNN_INLINE Vec<T> times_sigmoid(Vec<T> factor, Vec<T> x) {
   const Vec<T> minus_x = -min(Vec<T>(R::highest), x);
   const Mask<T> near = x > Vec<T>(T(-R::offset));
   if (all(near)) [[likely]]
-    return factor / (T(1) + exp_normal(roots, minus_x));
+    return factor / (T(1) + exact_exp_normal(minus_x));
   const IVec<T> less = select(near, IVec<T>(0), IVec<T>(R::offset) << Format<T>::fraction_bits);
   const Vec<T> one = from_bits(IVec<T>(Format<T>::one) - less);
-  const Vec<T> y = factor / (one + exp_normal(roots, min(Vec<T>(-R::lowest), minus_x), less)) * one;
+  const Vec<T> y = factor / (one + exact_exp_normal(min(Vec<T>(-R::lowest), minus_x), less)) * one;
   return select(x < Vec<T>(R::lowest), copysign(Vec<T>{}, factor), y);
 }
 
