@@ -121,7 +121,8 @@ FASTNN_INLINE void dot_strip(const EvenSplit& groups, int64_t k, const T* a, int
   }
 }
 
-// Sums of one block of k for `rows` x n elements.
+// Sums of one block of k for `rows` x n elements. Asking for the next rows while these are multiplied was slower: 5 %
+// for 7680 x 4 x 2560, 20 % for 16384 x 10 x 1024.
 template <class T>
 void dot_all(int64_t rows, int64_t n, int64_t k, const T* a, int64_t a_row, const T* b, int64_t b_col, T* sums,
              int64_t sums_row) {
