@@ -25,11 +25,11 @@ def public_function(op: Op) -> Any:
     signature = ", ".join(n + (f"=d_{n}" if f"d_{n}" in defaults else "") for n in parameters)
     call, attributes = ", ".join(parameters), ", ".join(op.attributes)
     first = op.inputs[0]
-    rank = f"{first}[0].ndim" if first in op.lists else f"{first}.ndim"
+    rank = [f"{first}[0].ndim" if first in op.lists else f"{first}.ndim"] if op.ranked else []
     canonical = (
         f"""
         try:
-            {attributes}, = seen[{rank}, {attributes}]
+            {attributes}, = seen[{", ".join([*rank, *op.attributes])}]
         except (LookupError, TypeError, AttributeError):
             {attributes}, = remember(op, seen, {first}, ({attributes},))"""
         if op.canonical
@@ -74,9 +74,10 @@ def remember(op: Op, seen: dict[Any, Any], first: Any, attributes: tuple[Any, ..
     form = op.form(first, *attributes)
     if type(first) in (list, tuple) and first:
         first = first[0]
+    key = (*((getattr(first, "ndim", None),) if op.ranked else ()), *attributes)
     try:
-        if len(seen) < 4096 and hasattr(first, "ndim"):
-            seen[(first.ndim, *attributes)] = form
+        if len(seen) < 4096 and key[0] is not None:
+            seen[key if len(key) > 1 else key[0]] = form
     except TypeError:  # an attribute that has no hash, a list of axes say
         pass
     return form

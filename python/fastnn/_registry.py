@@ -94,6 +94,8 @@ class Op:
         self.updates: list[str] = options["updates"].split()
         self.outputs: int = options["outputs"]
         self.canonical: Callable[..., tuple[Any, ...]] | None = options["canonical"]
+        form = self.canonical
+        self.ranked = form is not None and next(iter(inspect.signature(form).parameters)) != "_"
         self.check: Callable[..., None] | None = options["check"]
         self.index: tuple[str, str] | None = options["index"]
         self.view: bool = options["view"]
@@ -213,7 +215,8 @@ def op(
     outputs
         How many public arrays it returns (0 for a pure update).
     canonical
-        ``(rank of the first input, *attributes) -> attributes`` in one form; sees no data, is remembered.
+        ``(rank of the first input, *attributes) -> attributes`` in one form; sees no data, is remembered. Where it
+        calls the rank ``_``, that does not matter.
     check
         Takes all arguments and raises the typed errors; runs before NumPy and Numba kernels, after a C++ refusal.
     index

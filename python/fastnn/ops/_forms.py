@@ -47,7 +47,7 @@ def real(name: str, value: Any) -> float:
 def reals(*names: str) -> Callable[..., tuple[float, ...]]:
     """The canonical form of attributes that are all real numbers."""
 
-    def form(rank: int, *values: Any) -> tuple[float, ...]:
+    def form(_: int, *values: Any) -> tuple[float, ...]:
         return tuple(real(n, v) for n, v in zip(names, values, strict=True))
 
     return form

@@ -97,7 +97,7 @@ def _(dy: Array, x: Array, negative_slope: float) -> Array:
     return np.where(x > 0, dy, dy * negative_slope)
 
 
-def elu_form(rank: int, alpha: Any) -> tuple[float]:
+def elu_form(_: int, alpha: Any) -> tuple[float]:
     if not real("alpha", alpha) >= 0:
         raise ValueError(f"elu: alpha wants a number of at least 0; got {alpha!r}")
     return (float(alpha),)
@@ -185,7 +185,7 @@ def _(dy: Array, y: Array) -> Array:
     return np.where(y > 0, dy * SCALE, dy * (y + SCALE * ALPHA))
 
 
-def softplus_form(rank: int, beta: Any, threshold: Any) -> tuple[float, float]:
+def softplus_form(_: int, beta: Any, threshold: Any) -> tuple[float, float]:
     if real("beta", beta) == 0:
         raise ValueError("softplus: beta wants a number other than 0; got 0")
     return float(beta), real("threshold", threshold)
@@ -243,7 +243,7 @@ def _(dy: Array, x: Array, beta: float, threshold: float) -> Array:
     return np.where(beta * x > threshold, dy, dy * _stable.sigmoid(beta * x))
 
 
-def hardtanh_form(rank: int, low: Any, high: Any) -> tuple[float, float]:
+def hardtanh_form(_: int, low: Any, high: Any) -> tuple[float, float]:
     if real("low", low) > real("high", high):
         raise ValueError(f"hardtanh: low wants a number up to high; got low {low!r} and high {high!r}")
     return float(low), float(high)

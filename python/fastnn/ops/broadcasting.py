@@ -15,7 +15,7 @@ __all__ = ["broadcast_to", "unbroadcast"]
 Array = np.ndarray[Any, Any]
 
 
-def broadcast_form(rank: int, shape: Any) -> tuple[tuple[int, ...]]:
+def broadcast_form(_: int, shape: Any) -> tuple[tuple[int, ...]]:
     return (shape_of(shape),)
 
 

@@ -63,7 +63,7 @@ def affine(normal: Array, weight: Any, bias: Any, dtype: Any) -> Array:
     return y.astype(dtype)
 
 
-def batch_norm_form(rank: int, momentum: Any, eps: Any) -> tuple[float, float]:
+def batch_norm_form(_: int, momentum: Any, eps: Any) -> tuple[float, float]:
     return -1.0 if momentum is None or real("momentum", momentum) < 0 else float(momentum), at_least_0(
         "batch_norm", "eps", eps
     )
@@ -178,7 +178,7 @@ def of_channels(dx: Any, dy: Array, normal: Array, axis: tuple[int, ...], needs:
     )
 
 
-def inference_form(rank: int, eps: Any) -> tuple[float]:
+def inference_form(_: int, eps: Any) -> tuple[float]:
     return (at_least_0("batch_norm_inference", "eps", eps),)
 
 
@@ -258,7 +258,7 @@ def _(dy: Array, x: Array, weight: Any, running: Any, eps: float, needs: int) ->
     return *of_channels(dx, dy, normal, others(x), needs), None
 
 
-def group_norm_form(rank: int, groups: Any, eps: Any) -> tuple[int, float]:
+def group_norm_form(_: int, groups: Any, eps: Any) -> tuple[int, float]:
     return whole("groups", groups), at_least_0("group_norm", "eps", eps)
 
 

@@ -59,7 +59,7 @@ def each_row(dy: Array, norm: Array, code: int) -> Array:
     return scale[..., None] if code == NONE else scale
 
 
-def cross_entropy_form(rank: int, label_smoothing: Any, ignore_index: Any, how: Any) -> tuple[float, int, int]:
+def cross_entropy_form(_: int, label_smoothing: Any, ignore_index: Any, how: Any) -> tuple[float, int, int]:
     smoothing = real("label_smoothing", label_smoothing)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing wants 0 <= label_smoothing <= 1; got {label_smoothing!r}")
@@ -173,7 +173,7 @@ def _(
     return np.where(counts[..., None], dx, 0.0), None, None
 
 
-def nll_form(rank: int, ignore_index: Any, how: Any) -> tuple[int, int]:
+def nll_form(_: int, ignore_index: Any, how: Any) -> tuple[int, int]:
     return whole("ignore_index", ignore_index), reduction(how)
 
 

@@ -34,7 +34,7 @@ Array = np.ndarray[Any, Any]
 SCALE = Floats((3,), 0.5, 2.0)
 
 
-def instance_norm_form(rank: int, use_input_stats: Any, momentum: Any, eps: Any) -> tuple[int, float, float]:
+def instance_norm_form(_: int, use_input_stats: Any, momentum: Any, eps: Any) -> tuple[int, float, float]:
     return int(bool(use_input_stats)), real("momentum", momentum), at_least_0("instance_norm", "eps", eps)
 
 
@@ -115,7 +115,7 @@ def instance_norm(
     return reshape(y, shape=x.shape)
 
 
-def response_form(rank: int, size: Any, alpha: Any, beta: Any, k: Any) -> tuple[int, float, float, float]:
+def response_form(_: int, size: Any, alpha: Any, beta: Any, k: Any) -> tuple[int, float, float, float]:
     n = whole("size", size)
     if n < 1:
         raise ValueError(f"local_response_norm: size wants a positive number; got {size}")

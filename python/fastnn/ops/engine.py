@@ -41,7 +41,7 @@ def _(dy: Array) -> Array:
     return dy
 
 
-def dtype_form(rank: int, dtype: Any) -> tuple[np.dtype[Any]]:
+def dtype_form(_: int, dtype: Any) -> tuple[np.dtype[Any]]:
     try:
         wanted = np.dtype(dtype)
     except TypeError:

@@ -122,7 +122,7 @@ def _(dy: Array, x_shape: Any, key: Any) -> Any:
     return scatter(reshape(dy, size), x_shape, start, step)
 
 
-def scatter_form(rank: int, shape: Any, start: Any, step: Any) -> tuple[tuple[int, ...], ...]:
+def scatter_form(_: int, shape: Any, start: Any, step: Any) -> tuple[tuple[int, ...], ...]:
     return shape_of(shape), shape_of(start, "start"), shape_of(step, "step")
 
 

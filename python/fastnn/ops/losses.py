@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 BATCHMEAN = 3
 
 
-def reduction_form(rank: int, how: Any) -> tuple[int]:
+def reduction_form(_: int, how: Any) -> tuple[int]:
     return (reduction(how),)
 
 
@@ -123,7 +123,7 @@ def _(dy: Array, x: Array, target: Array, reduction: int, needs: int) -> Any:
     return dx if needs & 1 else None, -dx if needs & 2 else None
 
 
-def huber_form(rank: int, delta: Any, how: Any) -> tuple[float, int]:
+def huber_form(_: int, delta: Any, how: Any) -> tuple[float, int]:
     return positive("delta", delta), reduction(how)
 
 
@@ -328,7 +328,7 @@ def _(dy: Array, x: Array, target: Array, weight: Any, pos_weight: Any, reductio
     )
 
 
-def kl_div_form(rank: int, log_target: Any, how: Any) -> tuple[int, int]:
+def kl_div_form(_: int, log_target: Any, how: Any) -> tuple[int, int]:
     if how == "batchmean" or (how == BATCHMEAN and not isinstance(how, bool)):
         return int(bool(log_target)), BATCHMEAN
     if isinstance(how, str) and how not in REDUCTIONS:

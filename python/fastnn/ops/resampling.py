@@ -178,7 +178,7 @@ def _(dy: Array, x_shape: Sizes, size: Sizes, scale_factor: Sizes, method: int, 
 
 
 def factor_form(op: str) -> Any:
-    def form(rank: int, factor: Any) -> tuple[int]:
+    def form(_: int, factor: Any) -> tuple[int]:
         n = whole("factor", factor)
         if n < 1:
             raise ValueError(f"{op}: factor wants a positive number; got {factor}")

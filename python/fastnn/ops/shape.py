@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 EXACT = Tol(0, 0, 0)
 
 
-def reshape_form(rank: int, shape: Any) -> tuple[tuple[int, ...]]:
+def reshape_form(_: int, shape: Any) -> tuple[tuple[int, ...]]:
     return (shape_of(shape),)
 
 
