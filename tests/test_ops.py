@@ -117,6 +117,14 @@ def test_special_values(case: tuple[Op, int], target: str, dtype: Any) -> None:
     assert_close(got, want, dtype, op.tol.forward, 0, op.name)
 
 
+@pytest.mark.parametrize("name", ["clip", "hardtanh"])
+@pytest.mark.parametrize("bounds", [(np.nan, 1.0), (-1.0, np.nan), (np.nan, np.inf), (-np.inf, np.nan), (0.5, 0.5)])
+def test_bounds_that_are_special(name: str, bounds: tuple[float, float], target: str, dtype: Any) -> None:
+    x = special(dtype)
+    got = getattr(ops, name)(x, low=bounds[0], high=bounds[1])
+    np.testing.assert_array_equal(got, np.minimum(np.maximum(x, dtype(bounds[0])), dtype(bounds[1])))
+
+
 @pytest.mark.parametrize("case", ELEMENTWISE, ids=name_of)
 def test_same_bits_at_every_position(case: tuple[Op, int], target: str, dtype: Any) -> None:
     """Vector body and tail agree, for dense and strided arrays."""

@@ -73,7 +73,9 @@ template <>
 struct Formula<Kernel::clip> : Attributes<2> {
   template <class T>
   FASTNN_INLINE Vec<T> operator()(Vec<T> x) const {
-    return min(attribute<T>(1), max(attribute<T>(0), x));  // a NaN in the second operand stays
+    const Vec<T> low = attribute<T>(0), high = attribute<T>(1);
+    // A NaN in the second operand of min and max stays, one in the first does not.
+    return select((low == low) & (high == high), min(high, max(low, x)), low + high);
   }
 };
 

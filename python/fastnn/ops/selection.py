@@ -228,17 +228,22 @@ KINKED = Floats((4, 7), kinks=(-1.0, 0.5))
 @op(
     saves="x",
     canonical=clip_form,
-    samples=[sample(KINKED, low=-1.0, high=0.5), sample(KINKED, low=-1.0), sample(KINKED, high=0.5)],
+    samples=[
+        sample(KINKED, low=-1.0, high=0.5),
+        sample(KINKED, low=-1.0),
+        sample(KINKED, high=0.5),
+        sample(KINKED, low=0.5, high=-1.0),
+    ],
     tol=Tol(0, 0, 0),
 )
 def clip(x: Array, *, low: Any = None, high: Any = None) -> Array:
-    r"""Values below low become low, then those above high become high; NaN stays NaN.
+    r"""Values bounded from below, then from above, :math:`\min(\max(x, low), high)`; NaN stays NaN.
 
     Parameters
     ----------
     x : array or Tensor, any shape, any dtype
     low, high : number, optional
-        None, the default, leaves that side open.
+        None, the default, leaves that side open; where low > high, all become high, and a NaN makes all NaN.
 
     Returns
     -------

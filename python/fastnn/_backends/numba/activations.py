@@ -148,7 +148,8 @@ def mish_backward(dy, x):
 
 @pointwise
 def hardtanh(x, low, high):
-    return low if x < low else high if x > high else x
+    raised = low if x < low or low != low else x
+    return high if raised > high or high != high else raised
 
 
 @pointwise

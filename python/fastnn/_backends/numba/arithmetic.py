@@ -76,7 +76,8 @@ def where(condition, a, b):
 
 @pointwise
 def clip(x, low, high):
-    return low if x < low else high if x > high else x
+    raised = low if x < low or low != low else x
+    return high if raised > high or high != high else raised
 
 
 @pointwise
