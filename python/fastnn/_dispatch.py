@@ -153,4 +153,7 @@ def use_backend(name: str) -> Iterator[None]:
 for _op in OPS.values():
     connect(_op)
 _registry.DECLARED.append(connect)
-set_backend(_env.backend())
+try:
+    set_backend(_env.backend())
+except RuntimeError as error:
+    _env.refuse(error)

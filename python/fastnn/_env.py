@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
+from typing import NoReturn
 
 BACKEND_CHOICES = ("auto", "cpp", "numba", "numpy")
 ISA_CHOICES = ("auto", "baseline", "avx2", "avx512", "neon")
+
+
+def refuse(error: Exception) -> NoReturn:
+    """Refuse the environment while the package is imported.
+
+    The command ``fastnn`` has not begun then, and still wants complaints of one line and exit code 2 for wrong usage.
+    """
+    program = sys.argv[0] if sys.argv else ""  # "-m" while Python looks for the module to run
+    if Path(program).stem == "fastnn" or (program == "-m" and "fastnn" in sys.orig_argv):
+        print(f"fastnn: {error}", file=sys.stderr)
+        raise SystemExit(2)
+    raise error
 
 
 def choice(name: str, choices: tuple[str, ...]) -> str:
     """The value of a variable that must be one of `choices`; the first is the default."""
     value = os.environ.get(name, "") or choices[0]
     if value not in choices:
-        raise ValueError(f"{name}={value!r} is not known; wants one of {', '.join(choices)}")
+        refuse(ValueError(f"{name}={value!r} is not known; wants one of {', '.join(choices)}"))
     return value
 
 
@@ -26,7 +41,7 @@ def positive_int(name: str) -> int | None:
     except ValueError:
         number = 0
     if not 1 <= number <= 4096:
-        raise ValueError(f"{name}={value!r} is not known; wants a whole number from 1 to 4096")
+        refuse(ValueError(f"{name}={value!r} is not known; wants a whole number from 1 to 4096"))
     return number
 
 

@@ -27,9 +27,8 @@ if core is not None:
     core.exceptions(Refused, BadIndex)
     core.on_write(wrote_ids)
     if _env.isa() != "auto" and not core.set_isa(_env.isa()):
-        raise ValueError(
-            f"FASTNN_ISA={_env.isa()!r} cannot run on this machine; it supports {', '.join(core.supported_isas())}"
-        )
+        supported = ", ".join(core.supported_isas())
+        _env.refuse(ValueError(f"FASTNN_ISA={_env.isa()!r} cannot run on this machine; it supports {supported}"))
     core.set_num_threads(_env.threads() or core.default_threads())
 
 
