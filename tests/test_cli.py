@@ -18,6 +18,7 @@ import pytest
 
 import fastnn
 from fastnn import cli
+from fastnn._backends import cpp
 from fastnn.train import _pictures, recipes
 
 RESULT = re.compile(
@@ -222,18 +223,23 @@ def test_mnist_without_its_training_images(tmp_path: Path) -> None:
         (("fly",), 2, "invalid choice: 'fly'"),
         (("train",), 2, "required: DATASET"),
         (("train", "cats"), 2, "choose from"),
+        (("train", "mnist"), 2, "usage: fastnn train"),
         (("train", "mnist"), 2, "--data FOLDER"),
+        (("train", "digits", "--data", "x"), 2, "--data FOLDER, the folder of its files, is for mnist"),
         (("train", "digits", "--epochs", "0"), 2, "at least 1; got 0"),
         (("train", "digits", "--lr", "-1"), 2, "above 0; got -1"),
         (("train", "digits", "--seed", "-1"), 2, "0 <= seed"),
         (("train", "digits", "--hidden"), 2, "--hidden"),
         (("train", "digits", "--model", "cnn", "--hidden", "8"), 2, "--hidden is for mlp"),
         (("train", "digits", "--width", "8"), 2, "--width for the other models"),
+        (("train", "digits", "--width", "8"), 2, "usage: fastnn train"),
         (("train", "digits", "--model", "rnn"), 2, "invalid choice: 'rnn'"),
         (("train", "digits", "--colour"), 2, "unrecognized arguments: --colour"),
         (("train", "digits", "--threads", "5000"), 1, "n wants 1 <= n <= 4096"),
         (("train", "digits", "--output", "none/such/file"), 1, "there is no folder for none/such/file"),
         (("train", "digits", "--output", "."), 1, ". is no regular file"),
+        (("train", "digits", "--plot", "x.foo"), 1, "x.foo wants the ending of a picture: ."),
+        (("train", "digits", "--plot", "x"), 1, "x wants the ending of a picture"),
         (("train", "mnist", "--data", "none"), 1, "no file train-images-idx3-ubyte"),
         (("predict", "none.safetensors"), 1, "there is no file none.safetensors"),
         (("predict", "foreign", "--plot", "none/such.png"), 1, "there is no folder for none/such.png"),
@@ -242,6 +248,7 @@ def test_mnist_without_its_training_images(tmp_path: Path) -> None:
             1,
             "--plot shows 400 samples at most; got --count",
         ),
+        (("predict", "foreign", "--plot-filters", "x.foo"), 1, "x.foo wants the ending of a picture"),
         (("predict", "foreign"), 1, "not saved by 'fastnn train': its metadata lacks model, scaler, dataset, seed"),
         (("predict", "damaged"), 1, "damaged"),
         (("bench", "--root", "none"), 1, "benchmarks come with fastnn's source code"),
@@ -266,6 +273,68 @@ def test_what_is_refused(
     assert (got, out) == (code, "")
     assert words in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"FASTNN_BACKEND": "foo"}, "FASTNN_BACKEND='foo' is not known; wants one of auto, cpp, numba, numpy"),
+        ({"FASTNN_ISA": "mmx"}, "FASTNN_ISA='mmx' is not known"),
+        ({"FASTNN_NUM_THREADS": "0"}, "FASTNN_NUM_THREADS='0' is not known; wants a whole number from 1 to 4096"),
+    ],
+)
+@pytest.mark.parametrize("by", ["module", "script"])
+def test_a_wrong_environment(by: str, setting: dict[str, str], words: str, tmp_path: Path) -> None:
+    if "FASTNN_BACKEND" not in setting and cpp.core is None:
+        pytest.skip("read by the compiled core")
+    script = tmp_path / "fastnn"
+    script.write_text("import sys\nfrom fastnn.cli import main\nsys.exit(main())\n")
+    program = ["-m", "fastnn"] if by == "module" else [str(script)]
+    env = environment(**setting)
+    command = [sys.executable, *program, "info"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"fastnn: {words}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_wrong_environment_of_another_program() -> None:
+    command = [sys.executable, "-c", "import fastnn", "-m", "fastnn"]
+    env = environment(FASTNN_BACKEND="foo")
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 1
+    assert "ValueError: FASTNN_BACKEND='foo' is not known" in done.stderr
+
+
+def test_predict_quietly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = str(tmp_path / "net")
+    recipes.train(recipes.Recipe.of("digits", epochs=1), network, None, None, quiet=True)
+    capsys.readouterr()
+    assert cli.main(["predict", network, "--quiet"]) == 0
+    assert re.fullmatch(r"\d+ of 10 right\n", capsys.readouterr().out)
+    assert cli.main(["predict", network, "--data", "x"]) == 1
+    assert "--data is for networks trained on mnist" in capsys.readouterr().err
+
+
+@pytest.mark.skipif("numba" not in fastnn.backends(), reason="wants numba")
+def test_numba_says_that_it_compiles(tmp_path: Path) -> None:
+    """Where it does, once, whatever the options; no word where the kernels were kept."""
+    code = """
+import numpy as np
+from fastnn import ops
+from fastnn.train import recipes
+recipes.announce_compilation()
+ops.relu(np.zeros(3)); ops.tanh(np.zeros(3))
+"""
+    env = environment(FASTNN_BACKEND="numba", NUMBA_CACHE_DIR=str(tmp_path))
+    said = []
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+        said.append(done.stderr.splitlines())
+    assert said == [
+        ["fastnn: numba compiles its kernels at their first use, which may take a minute, and keeps them"],
+        [],
+    ]
 
 
 def test_a_plot_without_matplotlib(
@@ -326,7 +395,7 @@ def test_help_names_everything() -> None:
     for command in ([], ["train"], ["predict"], ["info"], ["bench"]):
         assert run(*command, "--help").returncode == 0
     text = run("predict", "--help").stdout
-    assert all(f"--{option} " in text for option in ("count", "backend", "data", "plot", "plot-filters"))
+    assert all(f"--{option} " in text for option in ("quiet", "count", "backend", "data", "plot", "plot-filters"))
     text = run("train", "--help").stdout
     for option in [
         "model",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import _blas, _config
+from fastnn import _blas
 from fastnn._backends import cpp
 from fastnn._dispatch import FALLBACKS
 from fastnn._registry import state
@@ -169,7 +169,7 @@ def test_threadpoolctl() -> None:
     fastnn.register_threadpoolctl()
     fastnn.set_num_threads(2)
     found = [i for i in threadpoolctl.threadpool_info() if i["user_api"] == "fastnn"]
-    assert [(i["num_threads"], i["version"], i["isa"]) for i in found] == [(2, _config.version(), cpp.core.isa())]
+    assert [(i["num_threads"], i["version"], i["isa"]) for i in found] == [(2, fastnn.__version__, cpp.core.isa())]
     with threadpoolctl.threadpool_limits(1, user_api="fastnn"):
         assert cpp.core.get_num_threads() == 1
     assert cpp.core.get_num_threads() == 2

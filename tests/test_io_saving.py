@@ -154,6 +154,12 @@ def test_standard_output_is_refused() -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="wants a folder where nobody may write")
+def test_errors_name_the_file_that_was_asked_for() -> None:
+    with pytest.raises(OSError, match="'/proc/no-such-file'"):
+        save({}, "/proc/no-such-file")
+
+
 @POSIX
 def test_links_and_modes_stay(tmp_path: Path) -> None:
     real, link = tmp_path / "real", tmp_path / "link"

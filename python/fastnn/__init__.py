@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import autograd, data, datasets, io, losses, models, nn, ops, optim, train
+from ._config import __version__ as __version__
 from ._config import (
     get_num_threads,
     get_winograd,

@@ -36,11 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = arguments()
     args, rest = parser.parse_known_args(argv)
     if rest and args.run is not bench:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if getattr(args, "dataset", "") == "mnist" and args.data is None:
-        parser.error("mnist wants the folder of its files: --data FOLDER")
-    if args.run is train and (args.width if args.model == "mlp" else args.hidden):
-        parser.error("--hidden is for mlp, --width for the other models")
+        args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if args.run is train:
+        if (args.dataset == "mnist") != (args.data is not None):
+            args.parser.error("--data FOLDER, the folder of its files, is for mnist, which wants it")
+        if args.width if args.model == "mlp" else args.hidden:
+            args.parser.error("--hidden is for mlp, --width for the other models")
     args.rest = rest
     try:
         code: int = args.run(args)
@@ -86,11 +87,11 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "fastnn", description="Neural networks on the CPU: train one, use it, look inside."
     )
-    parser.add_argument("--version", action="version", version=f"fastnn {_config.version()}")
+    parser.add_argument("--version", action="version", version=f"fastnn {_config.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     sub = commands.add_parser("train", help="train a network on a data set", description=train.__doc__)
-    sub.set_defaults(run=train)
+    sub.set_defaults(run=train, parser=sub)
     sub.add_argument("dataset", metavar="DATASET", choices=recipes.DATASETS, help=" or ".join(recipes.DATASETS))
     sub.add_argument("--model", choices=recipes.MODELS, default="mlp", help="the kind of network (default: mlp)")
     sub.add_argument(
@@ -112,8 +113,9 @@ def arguments() -> argparse.ArgumentParser:
     sub.add_argument("--data", metavar="FOLDER", help="where the files of mnist are")
 
     sub = commands.add_parser("predict", help="use a trained network", description=predict.__doc__)
-    sub.set_defaults(run=predict)
+    sub.set_defaults(run=predict, parser=sub)
     sub.add_argument("file", metavar="FILE", nargs="?", default="digits-mlp.safetensors", help="default: %(default)s")
+    sub.add_argument("--quiet", action="store_true", help="print the result alone")
     sub.add_argument("--count", type=whole, default=10, metavar="N", help="how many samples (default: 10)")
     sub.add_argument("--backend", choices=_env.BACKEND_CHOICES, help="default: FASTNN_BACKEND, or the fastest")
     sub.add_argument("--data", metavar="FOLDER", help="where the files of mnist are")
@@ -129,11 +131,11 @@ def arguments() -> argparse.ArgumentParser:
     )
 
     sub = commands.add_parser("info", help="show versions, backends and settings", description=info.__doc__)
-    sub.set_defaults(run=info)
+    sub.set_defaults(run=info, parser=sub)
     sub.add_argument("--ops", action="store_true", help="name the kernels that run in NumPy, too")
 
     sub = commands.add_parser("bench", help="run the benchmarks of a source checkout", description=bench.__doc__)
-    sub.set_defaults(run=bench)
+    sub.set_defaults(run=bench, parser=sub)
     sub.add_argument("--root", type=Path, default=Path(), metavar="FOLDER", help="the checkout (default: this folder)")
     sub.add_argument("--figures", action="store_true", help="print what is asked of the speed beside what is measured")
     return parser
@@ -165,7 +167,7 @@ def predict(args: argparse.Namespace) -> int:
     """Show what a network that 'fastnn train' saved makes of samples that it was not trained on."""
     if args.backend:
         _dispatch.set_backend(args.backend)
-    return recipes.predict(args.file, args.count, args.data, args.plot, args.plot_filters)
+    return recipes.predict(args.file, args.count, args.data, args.plot, args.plot_filters, args.quiet)
 
 
 def info(args: argparse.Namespace) -> int:

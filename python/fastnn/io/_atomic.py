@@ -73,7 +73,10 @@ def _create(folder: str, name: str) -> tuple[str, BinaryIO]:
     """A new locked file beside the target; the lock tells it from an orphan and dies with the process."""
     while True:
         temporary = os.path.join(folder, f".{name[:40]}.{secrets.token_hex(8)}.tmp")
-        file = open(temporary, "xb")  # noqa: SIM115 (the caller closes it)
+        try:
+            file = open(temporary, "xb")  # noqa: SIM115 (the caller closes it)
+        except OSError as error:  # about the file that the caller knows
+            raise OSError(error.errno, error.strerror, os.path.join(folder, name)) from None
         if sys.platform != "win32":
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

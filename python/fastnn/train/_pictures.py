@@ -21,6 +21,11 @@ def new_figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def picture_formats() -> list[str]:
+    """The endings of files that pictures can be written to."""
+    return sorted(new_figure(1, 1).canvas.get_supported_filetypes())
+
+
 def tiles(figure: Any, count: int, columns: int) -> list[Any]:
     """Axes without ticks in rows; those of the last row that are left over are blank."""
     grid = figure.subplots(-(-count // columns), columns, squeeze=False).ravel()

@@ -20,7 +20,7 @@ from ..data import StandardScaler, train_test_split
 from ..io import load, load_metadata, save
 from ..models._images import ImageClassifier
 from ..random import manual_seed
-from ._pictures import MOST, draw_filters, draw_predictions
+from ._pictures import MOST, draw_filters, draw_predictions, picture_formats
 from .callbacks import Callback, LearningRateScheduler
 from .trainer import Trainer
 
@@ -167,6 +167,7 @@ def train(recipe: Recipe, output: str, plot: str | None, folder: str | None, qui
     """Train, test, save; returns the exit code."""
     began = time.perf_counter()
     require_files(output, pictures=[plot])
+    announce_compilation()
     manual_seed(recipe.seed)
     (x, y), (x_val, y_val), (x_test, y_test) = recipe.parts(folder)
     trainer, schedule = recipe.trainer(x.shape[1], int(y.max()) + 1, recipe.epochs * -(-len(x) // recipe.batch_size))
@@ -210,8 +211,13 @@ def require_files(*paths: str, pictures: Sequence[str | None]) -> None:
             raise FileNotFoundError(f"there is no folder for {path}")
         if Path(path).exists() and not Path(path).is_file():
             raise ValueError(f"{path} is no regular file")
-    if any(pictures) and importlib.util.find_spec("matplotlib") is None:
-        raise ImportError("pictures need matplotlib; pip install 'fastnn[plot]'")
+    if any(pictures):
+        if importlib.util.find_spec("matplotlib") is None:
+            raise ImportError("pictures need matplotlib; pip install 'fastnn[plot]'")
+        formats = picture_formats()
+        for path in filter(None, pictures):
+            if Path(path).suffix[1:].lower() not in formats:
+                raise ValueError(f"{path} wants the ending of a picture: .{', .'.join(formats)}")
 
 
 def announce(recipe: Recipe, trainer: Trainer, training: int, validation: int, test: int) -> None:
@@ -219,8 +225,15 @@ def announce(recipe: Recipe, trainer: Trainer, training: int, validation: int, t
     parameters = sum(p.numel() for p in trainer.model.parameters())
     print(f"{recipe.dataset}: {training:,} samples to train on, {validation:,} to validate on, {test:,} to test on")
     print(f"network {title(trainer.model)}, {parameters:,} parameters, {recipe.optimizer}, seed {recipe.seed}")
+
+
+def announce_compilation() -> None:
+    """Let it be said once if numba compiles a kernel: that takes so long that silence would look like a hang."""
     if backend() == "numba":
-        print("numba compiles its kernels at their first use, which may take a minute, and keeps them", file=sys.stderr)
+        from .._backends.numba.lift import on_compilation
+
+        words = "fastnn: numba compiles its kernels at their first use, which may take a minute, and keeps them"
+        on_compilation(lambda: print(words, file=sys.stderr, flush=True))
 
 
 def title(model: Any) -> str:
@@ -245,7 +258,14 @@ def keep(recipe: Recipe, model: Any, scaler: StandardScaler, output: str) -> Non
     )
 
 
-def predict(path: str, count: int, folder: str | None, plot: str | None = None, filters: str | None = None) -> int:
+def predict(
+    path: str,
+    count: int,
+    folder: str | None,
+    plot: str | None = None,
+    filters: str | None = None,
+    quiet: bool = False,
+) -> int:
     """Show predictions of a saved network for samples of its test part, in pictures too; returns the exit code."""
     require_files(pictures=[plot, filters])
     if plot and count > MOST:
@@ -256,21 +276,25 @@ def predict(path: str, count: int, folder: str | None, plot: str | None = None, 
     missing = [key for key in ("model", "scaler", "dataset", "seed") if key not in text]
     if missing:
         raise ValueError(f"{path} was not saved by 'fastnn train': its metadata lacks {', '.join(missing)}")
+    announce_compilation()
     model = models.build(json.loads(text["model"]))
     model.load_state_dict(load(path))
     scaler = StandardScaler()
     scaler.load_state_dict(json.loads(text["scaler"]))
     recipe = Recipe(text["dataset"], seed=int(text["seed"]))
+    if folder is not None and recipe.dataset != "mnist":
+        raise ValueError(f"--data is for networks trained on mnist; {path} was trained on {recipe.dataset}")
     *_, (x_test, y_test) = recipe.parts(folder)
     x, y = inputs(model, scaler, x_test[:count]), y_test[:count]
     logits = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters())).predict(x).astype(np.float64)
     scores = np.exp(logits - logits.max(1, keepdims=True))
     scores /= scores.sum(1, keepdims=True)
-    print(f"{path}: network {title(model)}; samples that it was not trained on")
-    print("sample  digit  predicted  probability")
-    for i, (digit, row) in enumerate(zip(y, scores, strict=True)):
-        best = int(row.argmax())
-        print(f"{i:6}  {digit:5}  {best:9}  {row[best]:10.2%}{'' if best == digit else '  wrong'}")
+    if not quiet:
+        print(f"{path}: network {title(model)}; samples that it was not trained on")
+        print("sample  digit  predicted  probability")
+        for i, (digit, row) in enumerate(zip(y, scores, strict=True)):
+            best = int(row.argmax())
+            print(f"{i:6}  {digit:5}  {best:9}  {row[best]:10.2%}{'' if best == digit else '  wrong'}")
     result = f"{int((scores.argmax(1) == y).sum())} of {len(y)} right"
     print(result)
     if plot:
@@ -278,7 +302,7 @@ def predict(path: str, count: int, folder: str | None, plot: str | None = None, 
         draw_predictions(plot, f"{title(model)}, {recipe.dataset}: {result}", images, y, scores)
     if filters:
         draw_filters(filters, f"{title(model)}: weights of the first layer", first_weights(model))
-    if plot or filters:
+    if (plot or filters) and not quiet:
         print(f"saved {' and '.join(name for name in (plot, filters) if name)}")
     return 0
 

@@ -20,6 +20,21 @@ def jit(function: Any) -> Any:
     return numba.njit(cache=True, error_model="numpy")(function)
 
 
+def on_compilation(say: Callable[[], None]) -> None:
+    """Call `say` when something is compiled that was not kept on disk, the first time that happens."""
+
+    events: Any = numba.core.event
+
+    class FirstPass(events.Listener):  # type: ignore[misc]
+        def on_start(self, event: Any) -> None:
+            events.unregister("numba:run_pass", self)
+            say()
+
+        def on_end(self, event: Any) -> None: ...
+
+    events.register("numba:run_pass", FirstPass())
+
+
 def floats(args: tuple[Any, ...]) -> Any:
     """The one float dtype of the arrays among `args`, None where they have another or several."""
     found = None
