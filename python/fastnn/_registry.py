@@ -154,7 +154,12 @@ class Op:
         if type(first) is list or type(first) is tuple:
             first = first[0] if first else ()
         assert self.canonical is not None
-        return self.canonical(np.ndim(first) if not hasattr(first, "ndim") else first.ndim, *attributes)
+        try:
+            return self.canonical(np.ndim(first) if not hasattr(first, "ndim") else first.ndim, *attributes)
+        except (TypeError, ValueError, IndexError) as error:  # forms that ops share do not know who asks
+            if str(error).startswith(f"{self.name}: "):
+                raise
+            raise type(error)(f"{self.name}: {error}") from None
 
     def refusal(self, args: tuple[Any, ...], why: BaseException) -> Exception:
         """The words of a refusal come from the op's check, on every backend; without one, the kernel's reason."""

@@ -258,6 +258,8 @@ class TensorMath:
 
     def chunk(self, chunks: int, dim: int = 0) -> Any:
         """At most `chunks` pieces of equal length, but for the last."""
+        if not isinstance(chunks, int) or chunks < 1:
+            raise ValueError(f"chunk: chunks wants a whole number of at least 1; got {chunks!r}")
         length = getattr(self, "array").shape[dim]  # noqa: B009
         return ops.split_sizes(self, max(1, -(-length // chunks)), axis=dim)
 

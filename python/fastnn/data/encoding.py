@@ -42,6 +42,8 @@ def one_hot(labels: Any, num_classes: int | None = None, dtype: Any = None) -> A
            [0., 0., 1.]], dtype=float32)
     """
     array = array_of("one_hot: labels", labels)
+    if not array.size and not hasattr(labels, "dtype"):  # an empty list tells no dtype
+        array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise TypeError(f"one_hot: labels wants integers; got dtype {array.dtype}")
     if num_classes is None:

@@ -74,6 +74,9 @@ class DataLoader:
             raise TypeError(f"DataLoader: batch_size wants a whole number; got {batch_size!r}")
         if batch_size < 1:
             raise ValueError(f"DataLoader: batch_size wants at least 1; got {batch_size}")
+        for name, value in (("shuffle", shuffle), ("drop_last", drop_last)):
+            if not isinstance(value, (bool, np.bool_)):
+                raise TypeError(f"DataLoader: {name} wants True or False; got {value!r}")
         if isinstance(seed, np.random.Generator):
             seed = int(seed.integers(1 << 63))
         self.dataset = dataset

@@ -74,6 +74,8 @@ def save(
     array([0., 0.])
     """
     refuse_while_recording("save")
+    if not isinstance(path, str) and not isinstance(path, os.PathLike):
+        raise TypeError(f"save: path wants a str or a path; got {type(path).__name__}")
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"save: state_dict wants a dict of arrays by name; got {type(state_dict).__name__}")
     arrays = {name: _array(name, value) for name, value in state_dict.items()}

@@ -11,6 +11,7 @@ from .. import ops, random
 from .._creation import as_tensor, leaf
 from .._dtypes import int64
 from .._tensor import Tensor, reading
+from ..ops._forms import shape_of
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
@@ -81,7 +82,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     Parameters
     ----------
     input : array_like (..., *normalized_shape)
-    normalized_shape : sequence of int
+    normalized_shape : int or sequence of int
     weight, bias : array_like of that shape, optional
     eps : float
         Added to the variance.
@@ -102,7 +103,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     tensor([[-1.,  1.]])
     """
     x = as_tensor(input)
-    dims = dims_of(x, tuple(normalized_shape))
+    dims = dims_of(x, shape_of(normalized_shape, "layer_norm: normalized_shape"))
     return ops.layer_norm(x, weight, bias, dims=dims, eps=eps)  # type: ignore[no-any-return]
 
 
@@ -122,7 +123,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     Parameters
     ----------
     input : array_like (..., *normalized_shape)
-    normalized_shape : sequence of int
+    normalized_shape : int or sequence of int
     weight : array_like of that shape, optional
     eps : float, optional
         Added to the mean square; by default the distance from 1 to the next number of the dtype.
@@ -143,7 +144,8 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     tensor([[-1.,  1.]])
     """
     x = as_tensor(input)
-    return ops.rms_norm(x, weight, dims=dims_of(x, tuple(normalized_shape)), eps=eps)  # type: ignore[no-any-return]
+    dims = dims_of(x, shape_of(normalized_shape, "rms_norm: normalized_shape"))
+    return ops.rms_norm(x, weight, dims=dims, eps=eps)  # type: ignore[no-any-return]
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:

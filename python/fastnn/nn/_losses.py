@@ -11,6 +11,7 @@ from .. import ops
 from .._creation import as_tensor
 from .._registry import state
 from .._tensor import Tensor
+from ..ops._forms import broadcastable
 
 
 def reduction_of(size_average: Any, reduce: Any, reduction: str) -> str:
@@ -31,6 +32,7 @@ def pair(input: Any, target: Any) -> tuple[Tensor, Tensor]:
     x, t = as_tensor(input), as_tensor(target)
     if x.array.shape == t.array.shape:
         return x, t
+    broadcastable("loss", input=x, target=t)
     warnings.warn(
         f"Using a target size ({t.shape}) that is different to the input size ({x.shape}). "
         "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",

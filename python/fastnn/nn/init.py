@@ -16,6 +16,7 @@ from .._random_tensors import generator_of
 from .._registry import state
 from .._tensor import Tensor
 from .._writes import wrote
+from ..ops._forms import real
 
 Array = np.ndarray[Any, Any]
 UNIT_GAINS = (
@@ -207,7 +208,7 @@ def constant_(tensor: Any, val: float) -> Any:
     tensor([0.5, 0.5])
     """
     checked("constant_", tensor)
-    return put(tensor, val)
+    return put(tensor, real("constant_: val", val))
 
 
 def ones_(tensor: Any) -> Any:

@@ -75,7 +75,6 @@ class Module:
     """
 
     training: bool
-    forward: Callable[..., Any]
     _hooks: dict[int, Hook] | None = None
     _kinds: dict[str, str]  # name -> parameter, buffer, transient (a buffer that is not saved) or module
     _born: int  # the recording after which it was made: plans recorded until then cannot depend on it
@@ -97,6 +96,10 @@ class Module:
         if len(args) == 1:  # 120 ns where the general form takes 500
             return self.forward(args[0])
         return self.forward(*args)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What a call computes; to be overridden."""
+        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     # Attributes
 

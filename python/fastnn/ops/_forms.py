@@ -34,7 +34,14 @@ def axes(rank: int, axis: Any) -> tuple[int, ...]:
 
 def reduced(rank: int, axis: Any, keepdims: Any) -> tuple[tuple[int, ...], int]:
     """``(axis, keepdims)`` of a reduction: sorted axes, 0 or 1."""
-    return axes(rank, axis), int(bool(keepdims))
+    return axes(rank, axis), flag("keepdims", keepdims)
+
+
+def flag(name: str, value: Any) -> int:
+    """An attribute that is true or false, as 1 or 0."""
+    if not isinstance(value, (bool, np.bool_, int)) or value not in (0, 1):
+        raise TypeError(f"{name} wants True or False; got {value!r}")
+    return int(value)
 
 
 def real(name: str, value: Any) -> float:

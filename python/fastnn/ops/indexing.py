@@ -113,7 +113,11 @@ def index(x: Array, *, key: Any) -> Array:
     try:
         return x[key if Ellipsis in key else (*key, Ellipsis)]  # with an ellipsis it is a view even of one value
     except IndexError:
-        raise IndexError(f"index: key {key!r} is out of range for an array of shape {x.shape}") from None
+        asked = list(key)
+        while asked[-1] == slice(None):  # what the canonical form put there
+            asked.pop()
+        words = f"key {', '.join(map(repr, asked))} is out of range for an array of shape {x.shape}"
+        raise IndexError(f"index: {words}") from None
 
 
 @index.backward(composite=True)

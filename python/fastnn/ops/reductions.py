@@ -132,7 +132,8 @@ def check_filled(name: str) -> Any:
 
     def check(x: Any, axis: Any, keepdims: int) -> None:
         if count(x.shape, axis) == 0 and math.prod(kept(x.shape, axis)) > 0:
-            raise ValueError(f"{name}: x wants at least one value along axis {axis}; got shape {x.shape}")
+            along = f"axis {axis[0]}" if len(axis) == 1 else f"axes {axis}"
+            raise ValueError(f"{name}: x wants at least one value along {along}; got shape {x.shape}")
 
     return check
 

@@ -20,7 +20,10 @@ EXACT = Tol(0, 0, 0)
 
 
 def reshape_form(_: int, shape: Any) -> tuple[tuple[int, ...]]:
-    return (shape_of(shape),)
+    lengths = shape_of(shape)
+    if any(n < -1 for n in lengths):
+        raise ValueError(f"reshape: shape wants lengths of at least 0, and at most one -1; got {lengths}")
+    return (lengths,)
 
 
 @op(

@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from string import Formatter
 from typing import Any
 
 from ..io import save
@@ -200,6 +201,12 @@ class ModelCheckpoint(Callback):
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.path, self.save_best_only, self.metadata = os.fspath(path), save_best_only, dict(metadata or {})
+        try:
+            fields = [name for _, name, _, _ in Formatter().parse(self.path) if name is not None]
+        except ValueError as error:
+            raise ValueError(f"ModelCheckpoint: path wants names in braces; got {self.path!r} ({error})") from None
+        if not all(name.isidentifier() for name in fields):
+            raise ValueError(f"ModelCheckpoint: path wants names in braces; got {self.path!r}")
         self.monitor = Monitor("ModelCheckpoint", monitor, mode, 0.0)
         self.saved = ""  # the file saved last
 
@@ -215,7 +222,11 @@ class ModelCheckpoint(Callback):
         text = {"epoch": str(epoch), "values": json.dumps(values)}
         if callable(config):
             text["model"] = json.dumps(config())
-        self.saved = self.path.format(epoch=epoch, **values)
+        try:
+            self.saved = self.path.format(epoch=epoch, **values)
+        except KeyError as error:
+            known = ", ".join(["epoch", *values])
+            raise ValueError(f"ModelCheckpoint: path wants names among {known}; got {error}") from None
         save(trainer.model.state_dict(), self.saved, {**text, **self.metadata})
 
 

@@ -15,6 +15,7 @@ from ..data import DataLoader
 from ..nn import Module
 from ..optim import Optimizer
 from ..optim._tables import TableOptimizer
+from ..optim.lr_scheduler import LRScheduler
 from ._batches import batches_of, cast, ready_arrays, taken_apart
 from ._captured import Captured, Modes
 from ._interrupt import WholeSteps
@@ -149,6 +150,7 @@ class Trainer:
         """
         if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
             raise ValueError(f"fit: epochs wants a whole number of at least 1; got {epochs!r}")
+        callbacks = checked(callbacks)
         dtype = self._dtype()
         batches = batches_of("fit: train", train, batch_size, dtype, shuffle, seed)
         tests = None if validation is None else batches_of("fit: validation", validation, max(batch_size, 256), dtype)
@@ -316,6 +318,19 @@ class Trainer:
     def _dtype(self) -> Any:
         """The dtype of the model's parameters."""
         return next((p.array.dtype for p in self.model.parameters()), np.dtype(np.float32))
+
+
+def checked(callbacks: Any) -> tuple[Callback, ...]:
+    """The callbacks of a training."""
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"fit: callbacks wants a sequence of Callback; got {type(callbacks).__name__}")
+    found = tuple(callbacks)
+    for i, callback in enumerate(found):
+        if isinstance(callback, LRScheduler):
+            raise TypeError(f"fit: callbacks[{i}] is a schedule; give LearningRateScheduler(schedule)")
+        if not isinstance(callback, Callback):
+            raise TypeError(f"fit: callbacks[{i}] wants a Callback; got {type(callback).__name__}")
+    return found
 
 
 class Means:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...ops._forms import real, whole
 from ._base import LRScheduler
 
 
@@ -20,6 +21,11 @@ class ExponentialLR(LRScheduler):
     last_epoch : int, default -1
         The last step done, where training goes on.
 
+    Raises
+    ------
+    TypeError
+        If `gamma` is no number.
+
     Examples
     --------
     >>> import fastnn
@@ -32,7 +38,7 @@ class ExponentialLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Any, gamma: float, last_epoch: int = -1) -> None:
-        self.gamma = gamma
+        self.gamma = real("ExponentialLR: gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -60,8 +66,8 @@ class LinearLR(LRScheduler):
 
     Raises
     ------
-    ValueError
-        For factors or steps out of range.
+    TypeError, ValueError
+        For factors or steps that are no numbers, or out of range.
 
     Examples
     --------
@@ -85,11 +91,11 @@ class LinearLR(LRScheduler):
         total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
-        if not 0 < start_factor <= 1:
+        if not 0 < real("LinearLR: start_factor", start_factor) <= 1:
             raise ValueError(f"LinearLR: start_factor wants to be above 0 and at most 1; got {start_factor}")
-        if not 0 <= end_factor <= 1:
+        if not 0 <= real("LinearLR: end_factor", end_factor) <= 1:
             raise ValueError(f"LinearLR: end_factor wants to be from 0 to 1; got {end_factor}")
-        if total_iters < 1:
+        if whole("LinearLR: total_iters", total_iters) < 1:
             raise ValueError(f"LinearLR: total_iters wants at least 1; got {total_iters}")
         self.start_factor = start_factor
         self.end_factor = end_factor
@@ -128,8 +134,8 @@ class CosineAnnealingLR(LRScheduler):
 
     Raises
     ------
-    ValueError
-        If `T_max` is not at least 1.
+    TypeError, ValueError
+        If `T_max` is no number of at least 1, or `eta_min` no number.
 
     Examples
     --------
@@ -145,10 +151,10 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Any, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
-        if T_max < 1:
+        if real("CosineAnnealingLR: T_max", T_max) < 1:
             raise ValueError(f"CosineAnnealingLR: T_max wants at least 1; got {T_max}")
         self.T_max = T_max
-        self.eta_min = eta_min
+        self.eta_min = real("CosineAnnealingLR: eta_min", eta_min)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:

@@ -26,8 +26,8 @@ class LambdaLR(LRScheduler):
 
     Raises
     ------
-    ValueError
-        If the list is not as long as ``param_groups``.
+    TypeError, ValueError
+        For what cannot be called; if the list is not as long as ``param_groups``.
 
     Examples
     --------
@@ -43,6 +43,9 @@ class LambdaLR(LRScheduler):
     def __init__(self, optimizer: Any, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1) -> None:
         self._attach(optimizer)
         self.lr_lambdas: list[Factor] = self._per_group("lr_lambda", lr_lambda)
+        for f in self.lr_lambdas:
+            if not callable(f):
+                raise TypeError(f"LambdaLR: lr_lambda wants a callable of the step; got {f!r}")
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, SupportsFloat
 
+from ...ops._forms import real
 from ...random import refuse_while_recording
 from ._base import LRScheduler
 
@@ -35,8 +36,8 @@ class ReduceLROnPlateau(LRScheduler):
 
     Raises
     ------
-    ValueError
-        For arguments out of range.
+    TypeError, ValueError
+        For arguments that are no numbers, or out of range.
 
     Examples
     --------
@@ -62,7 +63,7 @@ class ReduceLROnPlateau(LRScheduler):
         min_lr: float | list[float] = 0.0,
         eps: float = 1e-8,
     ) -> None:
-        if factor >= 1.0:
+        if real("ReduceLROnPlateau: factor", factor) >= 1.0:
             raise ValueError(f"ReduceLROnPlateau: factor wants to be less than 1; got {factor}")
         if mode not in ("min", "max"):
             raise ValueError(f"ReduceLROnPlateau: mode wants 'min' or 'max'; got {mode!r}")
@@ -71,8 +72,8 @@ class ReduceLROnPlateau(LRScheduler):
         self._attach(optimizer)
         self.mode = mode
         self.factor = factor
-        self.patience = patience
-        self.threshold = threshold
+        self.patience = real("ReduceLROnPlateau: patience", patience)
+        self.threshold = real("ReduceLROnPlateau: threshold", threshold)
         self.threshold_mode = threshold_mode
         self.cooldown = cooldown
         self.min_lrs = self._per_group("min_lr", min_lr)
@@ -87,7 +88,10 @@ class ReduceLROnPlateau(LRScheduler):
     def step(self, metrics: SupportsFloat) -> None:  # type: ignore[override]  # as in PyTorch, this schedule needs more
         """Reduce the learning rate if `metrics`, the newest value, is one too many without improvement."""
         refuse_while_recording("scheduler.step()")
-        current = float(metrics)
+        try:
+            current = float(metrics)
+        except (TypeError, ValueError):
+            raise TypeError(f"ReduceLROnPlateau: metrics wants a number; got {metrics!r}") from None
         self.last_epoch += 1
         if self._improves(current):
             self.best, self.num_bad_epochs = current, 0

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...ops._forms import real, whole
 from ._base import LRScheduler
 
 
@@ -27,8 +28,8 @@ class StepLR(LRScheduler):
 
     Raises
     ------
-    ValueError
-        If `step_size` is not at least 1.
+    TypeError, ValueError
+        If `step_size` is no whole number of at least 1, or `gamma` no number.
 
     Examples
     --------
@@ -44,10 +45,10 @@ class StepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Any, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
-        if step_size < 1:
+        self.step_size = whole("StepLR: step_size", step_size)
+        if self.step_size < 1:
             raise ValueError(f"StepLR: step_size wants at least 1; got {step_size}")
-        self.step_size = step_size
-        self.gamma = gamma
+        self.gamma = real("StepLR: gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -71,6 +72,11 @@ class MultiStepLR(LRScheduler):
     last_epoch : int, default -1
         The last step done, where training goes on.
 
+    Raises
+    ------
+    TypeError
+        If `milestones` are no whole numbers, or `gamma` is no number.
+
     Examples
     --------
     >>> import fastnn
@@ -85,8 +91,10 @@ class MultiStepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Any, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1) -> None:
-        self.milestones = sorted(milestones)
-        self.gamma = gamma
+        if not isinstance(milestones, Iterable):
+            raise TypeError(f"MultiStepLR: milestones wants whole numbers; got {milestones!r}")
+        self.milestones = sorted(whole("MultiStepLR: milestones", step) for step in milestones)
+        self.gamma = real("MultiStepLR: gamma", gamma)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:

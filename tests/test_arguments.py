@@ -1,0 +1,121 @@
+"""Arguments of another kind get an exception that names the argument and says what it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import data, nn, ops, optim
+from fastnn.nn import functional as F
+from fastnn.train import EarlyStopping, ModelCheckpoint
+from training import data as samples
+from training import trainer
+
+X = np.ones((2, 3))
+
+
+def optimizer() -> optim.SGD:
+    """One with a parameter."""
+    return optim.SGD([fastnn.tensor([1.0], requires_grad=True)], lr=1.0)
+
+
+def fit(**arguments: Any) -> Any:
+    """A training that is refused before it begins."""
+    return trainer().fit(samples(), **arguments)
+
+
+schedules = optim.lr_scheduler
+REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "a callback that is none": (
+        lambda: fit(callbacks=[3]),
+        TypeError,
+        r"fit: callbacks\[0\] wants a Callback; got int",
+    ),
+    "a schedule as a callback": (
+        lambda: fit(callbacks=[schedules.StepLR(optimizer(), 1)]),
+        TypeError,
+        r"callbacks\[0\] is a schedule; give LearningRateScheduler\(schedule\)",
+    ),
+    "one callback": (lambda: fit(callbacks=EarlyStopping()), TypeError, "wants a sequence of Callback; got EarlyStop"),
+    "a checkpoint's field": (
+        lambda: fit(callbacks=[ModelCheckpoint("ck-{foo}")]),
+        ValueError,
+        "path wants names among epoch, loss, accuracy, lr, seconds; got 'foo'",
+    ),
+    "a checkpoint without a name": (lambda: ModelCheckpoint("ck-{}"), ValueError, "path wants names in braces"),
+    "a checkpoint's brace": (lambda: ModelCheckpoint("ck-{epoch"), ValueError, "path wants names in braces"),
+    "StepLR: step_size": (lambda: schedules.StepLR(optimizer(), 2.5), TypeError, "step_size wants a whole number"),  # type: ignore[arg-type]
+    "StepLR: gamma": (lambda: schedules.StepLR(optimizer(), 2, gamma="a"), TypeError, "StepLR: gamma wants a number"),  # type: ignore[arg-type]
+    "ExponentialLR": (lambda: schedules.ExponentialLR(optimizer(), "a"), TypeError, "gamma wants a number"),  # type: ignore[arg-type]
+    "CosineAnnealingLR": (lambda: schedules.CosineAnnealingLR(optimizer(), "a"), TypeError, "T_max wants a number"),  # type: ignore[arg-type]
+    "LinearLR": (lambda: schedules.LinearLR(optimizer(), total_iters=1.5), TypeError, "total_iters wants a whole"),  # type: ignore[arg-type]
+    "LambdaLR": (
+        lambda: schedules.LambdaLR(optimizer(), 3),
+        TypeError,
+        "lr_lambda wants a callable of the step; got 3",
+    ),  # type: ignore[arg-type]
+    "MultiStepLR": (lambda: schedules.MultiStepLR(optimizer(), 3), TypeError, "milestones wants whole numbers; got 3"),  # type: ignore[arg-type]
+    "MultiStepLR: items": (lambda: schedules.MultiStepLR(optimizer(), [1.5]), TypeError, "milestones wants a whole"),  # type: ignore[list-item]
+    "ReduceLROnPlateau": (
+        lambda: schedules.ReduceLROnPlateau(optimizer()).step("a"),  # type: ignore[arg-type]
+        TypeError,
+        "metrics wants a number; got 'a'",
+    ),
+    "mse_loss": (
+        lambda: F.mse_loss(fastnn.ones(2), fastnn.ones(3)),
+        ValueError,
+        r"shapes do not broadcast: input \(2,\), target \(3,\)",
+    ),
+    "layer_norm": (
+        lambda: F.layer_norm(X, 2.5),
+        TypeError,
+        "layer_norm: normalized_shape wants whole numbers; got 2.5",
+    ),
+    "chunk": (lambda: fastnn.ones(2).chunk(0), ValueError, "chunks wants a whole number of at least 1; got 0"),
+    "keepdims": (lambda: ops.sum(X, keepdims="a"), TypeError, "sum: keepdims wants True or False; got 'a'"),
+    "std": (lambda: fastnn.ones(2, 3).std(1, 2), TypeError, "std: keepdims wants True or False; got 2"),
+    "reshape": (
+        lambda: ops.reshape(X, (-2, 3)),
+        ValueError,
+        r"lengths of at least 0, and at most one -1; got \(-2, 3\)",
+    ),
+    "axis": (lambda: ops.sum(X, axis=2), IndexError, "sum: axis 2 is out of range for an array of 2 dimensions"),
+    "reduction": (lambda: ops.mse(X, X, reduction="a"), ValueError, "mse: reduction wants"),
+    "bound": (lambda: ops.clip(X, low="a"), TypeError, "clip: low wants a number"),
+    "max": (lambda: ops.max(np.ones((2, 0)), axis=1), ValueError, r"max: x wants at least one value along axis 1"),
+    "index": (lambda: ops.index(X, 7), IndexError, r"index: key 7 is out of range for an array of shape \(2, 3\)"),
+    "shuffle": (
+        lambda: data.DataLoader(data.TensorDataset(X), shuffle="a"),  # type: ignore[arg-type]
+        TypeError,
+        "DataLoader: shuffle wants True or False; got 'a'",
+    ),
+    "save": (lambda: fastnn.save({}, b"path"), TypeError, "save: path wants a str or a path; got bytes"),  # type: ignore[arg-type]
+    "constant_": (lambda: nn.init.constant_(fastnn.ones(2), "a"), TypeError, "constant_: val wants a number; got 'a'"),  # type: ignore[arg-type]
+    "no forward": (
+        lambda: nn.Module()(X),
+        NotImplementedError,
+        r"Module \[Module\] is missing .* \"forward\" function",
+    ),
+    "a list of modules": (lambda: nn.ModuleList()(X), NotImplementedError, r"\[ModuleList\] is missing"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case: str) -> None:
+    call, error, words = REFUSED[case]
+    with pytest.raises(error, match=words) as caught:
+        call()
+    assert type(caught.value) is error
+
+
+def test_lengths_may_be_one_number() -> None:
+    np.testing.assert_array_equal(F.layer_norm(X, 3).numpy(), F.layer_norm(X, (3,)).numpy())
+    np.testing.assert_array_equal(F.rms_norm(X, 3).numpy(), F.rms_norm(X, [3]).numpy())
+
+
+def test_labels_may_be_an_empty_list() -> None:
+    assert data.one_hot([], 3).shape == (0, 3)
