@@ -16,6 +16,7 @@ from training import data as samples
 from training import trainer
 
 X = np.ones((2, 3))
+X_TENSOR = fastnn.tensor(X)
 
 
 def optimizer() -> optim.SGD:
@@ -77,7 +78,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "chunk": (lambda: fastnn.ones(2).chunk(0), ValueError, "chunks wants a whole number of at least 1; got 0"),
     "keepdims": (lambda: ops.sum(X, keepdims="a"), TypeError, "sum: keepdims wants True or False; got 'a'"),
-    "std": (lambda: fastnn.ones(2, 3).std(1, 2), TypeError, "std: keepdims wants True or False; got 2"),
+    "std": (lambda: fastnn.ones(2, 3).std(1, 2), TypeError, "unbiased wants True or False; got 2"),
+    "std twice": (lambda: X_TENSOR.std(1, True, correction=1), TypeError, "unbiased or correction, not both"),
+    "prod": (lambda: X_TENSOR.prod((0, 1)), TypeError, r"prod: dim wants one dimension; got \(0, 1\)"),
+    "repeat": (lambda: X_TENSOR.repeat(2), ValueError, "repeat: sizes wants 2 whole numbers or more"),
+    "unbind": (lambda: X_TENSOR.unbind(2), IndexError, "unbind: dim 2 is out of range"),
+    "t": (lambda: fastnn.ones(1, 2, 3).t(), RuntimeError, "2 dimensions, but self is 3D"),
+    "floats and bits": (lambda: X_TENSOR & X_TENSOR, TypeError, "& wants tensors of bool or whole numbers"),
+    "floats turned": (lambda: ~X_TENSOR, TypeError, "~ wants a tensor of bool or whole numbers"),
+    "integers over zero": (lambda: fastnn.tensor([1]) // 0, ZeroDivisionError, "whole numbers by zero"),
     "reshape": (
         lambda: ops.reshape(X, (-2, 3)),
         ValueError,

@@ -23,7 +23,7 @@ LAYERS = [
     ["random"],
     ["_engine"],
     ["_backward"],
-    ["_tensor_math", "_tensor"],
+    ["_tensor_logic", "_tensor_math", "_tensor"],
     ["autograd", "_creation", "_random_tensors"],
     ["capture"],
     ["nn"],

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn.capture import CaptureError
 
 Array = np.ndarray[Any, Any]
 A = np.arange(24.0).reshape(2, 3, 4) - 7.5
@@ -93,6 +94,49 @@ CALLS: dict[str, tuple[Any, Any]] = {
     "full bool": (lambda f, x: f.full((2,), True), np.full(2, True)),
     "ones_like": (lambda f, x: f.ones_like(x), np.ones_like(A)),
     "full_like": (lambda f, x: f.full_like(x, 3, dtype=f.int32), np.full_like(A, 3, np.int32)),
+    "add alpha": (lambda f, x: x.add(x[0], alpha=3), A + 3 * A[0]),
+    "sub alpha": (lambda f, x: x.sub(2, alpha=0.5), A - 1),
+    "var unbiased": (lambda f, x: x.var(1, unbiased=False), A.var(1)),
+    "var of all": (lambda f, x: x.var(False), A.var()),
+    "std by position": (lambda f, x: x.std(2, True, True), A.std(2, ddof=1, keepdims=True)),
+    "max by name": (lambda f, x: x.max(1).values + x.min(dim=1).values, A.max(1) + A.min(1)),
+    "max index": (lambda f, x: x.max(2).indices, A.argmax(2)),
+    "min index": (lambda f, x: x.min(1, keepdim=True).indices, A.argmin(1, keepdims=True)),
+    "max of two": (lambda f, x: x.max(x.flip(2)), np.maximum(A, A[..., ::-1])),
+    "min of two": (lambda f, x: x.min(x.flip(2)), np.minimum(A, A[..., ::-1])),
+    "prod": (lambda f, x: x[0, 0].prod(), A[0, 0].prod()),
+    "prod dim": (lambda f, x: x.prod(1), A.prod(1)),
+    "prod kept": (lambda f, x: x.prod(-1, keepdim=True), A.prod(-1, keepdims=True)),
+    "prod of zeros": (lambda f, x: (x - x[:, :, :1]).prod(2), np.zeros((2, 3))),
+    "prod with a zero": (lambda f, x: (x + 7.5).prod(0), (A + 7.5).prod(0)),
+    "prod of integers": (lambda f, x: f.tensor([[2, 3], [4, 5]]).prod(0), np.array([8, 15])),
+    "prod of none": (lambda f, x: x[:0].prod(0), np.ones((3, 4))),
+    "sign": (lambda f, x: (x - 0.5).sign(), np.sign(A - 0.5)),
+    "round": (lambda f, x: x.round(), np.round(A)),
+    "round decimals": (lambda f, x: (x / 3).round(decimals=2), np.round(A / 3, 2)),
+    "floor": (lambda f, x: x.floor() + x.ceil(), np.floor(A) + np.ceil(A)),
+    "any": (lambda f, x: (x > 0).any(), np.array(True)),
+    "all dim": (lambda f, x: (x > -1).all(2), (A > -1).all(2)),
+    "any of numbers": (lambda f, x: (x - 0.5).any(dim=1, keepdim=True), (A - 0.5).any(1, keepdims=True)),
+    "logic": (lambda f, x: ~(x > 1) & (x < 5) | (x == 8.5) ^ (x > 9), ~(A > 1) & (A < 5) | (A == 8.5) ^ (A > 9)),
+    "logical": (lambda f, x: (x > 2).logical_not(), A <= 2),
+    "bits": (lambda f, x: ~(f.tensor([3, 5]) & 6), np.array([-3, -5])),
+    "isfinite": (lambda f, x: (1 / (x - 0.5)).isfinite() | x.isnan() | x.isinf(), A != 0.5),
+    "floor division": (lambda f, x: x.detach() // 2, A // 2),
+    "floor division of integers": (lambda f, x: -f.arange(5) // 2, -np.arange(5) // 2),
+    "floor division by tensors": (lambda f, x: 7 // f.tensor([2.0, -2.0]), np.float32([3, -4])),
+    "remainder": (lambda f, x: x % 2, A % 2),
+    "remainder by tensors": (lambda f, x: (x + 20) % x[0] + f.full((4,), 5.0) % x, (A + 20) % A[0] + 5 % A),
+    "remainder by infinity": (lambda f, x: f.tensor(5.0) % (x.detach() * float("inf")), np.float64(5) % (A * np.inf)),
+    "remainder of integers": (lambda f, x: f.arange(-4, 4) % f.tensor(3), np.arange(-4, 4) % 3),
+    "t": (lambda f, x: x[0].t() + x[0, 0, 0].t(), A[0].T + A[0, 0, 0]),
+    "t of a vector": (lambda f, x: x[0, 0].t(), A[0, 0]),
+    "cpu": (lambda f, x: x.cpu().to("cpu"), A),
+    "type_as": (lambda f, x: x.type_as(f.ones(1)) + x.to(f.ones(1)), 2 * A.astype(np.float32)),
+    "repeat": (lambda f, x: x.repeat(2, 1, 3), np.tile(A, (2, 1, 3))),
+    "repeat more": (lambda f, x: x[0].repeat((2, 1, 2)), np.tile(A[0], (2, 1, 2))),
+    "unbind": (lambda f, x: x.unbind()[1], A[1]),
+    "unbind dim": (lambda f, x: x.unbind(-1)[2], A[..., 2]),
     "numpy function": (lambda f, x: f.tensor([1.0, 4.0]).sqrt(), np.float32([1, 2])),
 }
 
@@ -126,6 +170,20 @@ def test_calls_are_torchs(name: str) -> None:
 
 
 # Memory
+
+
+@pytest.mark.parametrize("dtype", [fastnn.uint8, fastnn.int8, fastnn.bool])
+def test_the_smallest_of_whole_numbers(dtype: Any, target: str) -> None:
+    assert fastnn.tensor([1, 0, 1], dtype=dtype).argmin().item() == 1
+    least = np.iinfo(np.int8).min
+    assert fastnn.tensor([0, least, 1], dtype=fastnn.int8).min(0).indices.item() == 1
+
+
+def test_results_that_numpy_computes_are_not_captured(target: str) -> None:
+    x = fastnn.tensor(A)
+    for call in (lambda x: x // 2, lambda x: x.sign(), lambda x: (x > 0) & (x < 1), lambda x: x.bool().any()):
+        with pytest.raises(CaptureError, match="of tensors|between tensors"):
+            fastnn.compile(call)(x)
 
 
 def test_views_share_memory_and_copies_do_not() -> None:

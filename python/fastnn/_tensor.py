@@ -256,8 +256,25 @@ class Tensor(TensorMath):
 
     # dtypes and memory
 
+    @property
+    def device(self) -> str:
+        """Always "cpu"."""
+        return "cpu"
+
+    def cpu(self) -> Tensor:
+        """Itself: all memory is the CPU's."""
+        return self
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """The same values in the dtype of another Tensor."""
+        return self.to(other.dtype)
+
     def to(self, dtype: Any) -> Tensor:
-        """The same values in another dtype; itself where nothing changes."""
+        """The same values in another dtype, or that of a Tensor; itself where nothing changes, and for "cpu"."""
+        if isinstance(dtype, Tensor):
+            return self.to(dtype.dtype)
+        if isinstance(dtype, str) and dtype == "cpu":
+            return self
         wanted = np.dtype(dtype)
         if wanted == self.array.dtype:
             return self

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import ops
 from ._registry import state
+from ._tensor_logic import TensorLogic, values
+from .ops._forms import an_axis, axes, flag, shape_of
 
 Self = Any  # a Tensor; the class stands to the right of this module
 
@@ -40,7 +42,43 @@ def dims(dim: tuple[Any, ...]) -> Any:
     return tuple(dim[0]) if len(dim) == 1 and isinstance(dim[0], (tuple, list)) else dim
 
 
-class TensorMath:
+class Extremes(NamedTuple):
+    """What ``max`` and ``min`` along a dimension give."""
+
+    values: Any
+    indices: Any
+
+
+def spread(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, Any]:
+    """``(dim, ddof)`` of var and std: `unbiased` is PyTorch's older word, and may come first, alone."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is None:
+        return dim, 1 if correction is None else correction
+    if correction is not None:
+        raise TypeError("var and std want unbiased or correction, not both")
+    return dim, flag("unbiased", unbiased)
+
+
+def product(x: Self, dim: Any, keepdim: bool) -> Any:
+    """The product over one dimension, or of all: halves are multiplied, so that zeros do not hide gradients."""
+    over = axes(x.ndim, dim)
+    if dim is not None and len(over) != 1:
+        raise TypeError(f"prod: dim wants one dimension; got {dim!r}")
+    others = [i for i in range(x.ndim) if i not in over]
+    shape = [1 if i in over else n for i, n in enumerate(x.shape)] if flag("keepdim", keepdim) else None
+    y = x if x.dtype.kind == "f" else x.long()
+    y = ops.reshape(y, -1) if dim is None else ops.transpose(y, (*over, *others))
+    if not len(y):
+        y = ops.add(ops.sum(y, axis=0, keepdims=True), 1)
+    while len(y) > 1:
+        half = len(y) // 2
+        rest = [y[2 * half :]] if len(y) % 2 else []
+        y = ops.concatenate([ops.multiply(y[:half], y[half : 2 * half]), *rest])
+    return y[0] if shape is None else ops.reshape(y, shape)
+
+
+class TensorMath(TensorLogic):
     """Operators and methods of Tensor that are ops."""
 
     __slots__ = ()
@@ -108,8 +146,16 @@ class TensorMath:
     __ne__ = compare(np.not_equal)
     lt, le, gt, ge, eq, ne = __lt__, __le__, __gt__, __ge__, __eq__, __ne__
 
-    add, sub, mul, div, pow = __add__, __sub__, __mul__, __truediv__, __pow__
-    subtract, multiply, divide, true_divide = __sub__, __mul__, __truediv__, __truediv__
+    def add(self, other: Any, *, alpha: Any = 1) -> Any:
+        """``self + alpha * other``."""
+        return ops.add(self, other if alpha == 1 else ops.multiply(other, alpha))
+
+    def sub(self, other: Any, *, alpha: Any = 1) -> Any:
+        """``self - alpha * other``."""
+        return ops.subtract(self, other if alpha == 1 else ops.multiply(other, alpha))
+
+    subtract, mul, div, pow = sub, __mul__, __truediv__, __pow__
+    multiply, divide, true_divide = __mul__, __truediv__, __truediv__
     matmul = mm = bmm = __matmul__
 
     neg = negative = unary("negative", "Minus it.")
@@ -172,21 +218,31 @@ class TensorMath:
         """Smallest value over `dim`; its gradient is shared among equals."""
         return ops.min(self, axis=dim, keepdims=keepdim)
 
-    def max(self, dim: int | None = None, keepdim: bool = False) -> Any:
-        """The largest value; with `dim`, values and their positions."""
-        return self.amax() if dim is None else (self.amax(dim, keepdim), self.argmax(dim, keepdim))
+    def prod(self, dim: int | None = None, keepdim: bool = False) -> Any:
+        """Product over one dimension, or of all; whole numbers and bools give int64."""
+        return product(self, dim, keepdim)
 
-    def min(self, dim: int | None = None, keepdim: bool = False) -> Any:
-        """The smallest value; with `dim`, values and their positions."""
-        return self.amin() if dim is None else (self.amin(dim, keepdim), self.argmin(dim, keepdim))
+    def max(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """The largest value; with `dim`, ``(values, indices)``; with a tensor, `maximum`. Equals share gradients."""
+        if isinstance(dim, TensorMath):
+            return self.maximum(dim)
+        return self.amax() if dim is None else Extremes(self.amax(dim, keepdim), self.argmax(dim, keepdim))
 
-    def var(self, dim: Any = None, keepdim: bool = False, correction: int = 1) -> Any:
-        """Variance over `dim`, divided by N - correction."""
-        return ops.var(self, axis=dim, ddof=correction, keepdims=keepdim)
+    def min(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """The smallest value; with `dim`, ``(values, indices)``; with a tensor, `minimum`. Equals share gradients."""
+        if isinstance(dim, TensorMath):
+            return self.minimum(dim)
+        return self.amin() if dim is None else Extremes(self.amin(dim, keepdim), self.argmin(dim, keepdim))
 
-    def std(self, dim: Any = None, keepdim: bool = False, correction: int = 1) -> Any:
-        """Standard deviation over `dim`, divided by N - correction."""
-        return ops.std(self, axis=dim, ddof=correction, keepdims=keepdim)
+    def var(self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+        """Variance over `dim`, divided by N - correction: 1, or 0 where not `unbiased`."""
+        over, ddof = spread(dim, unbiased, correction)
+        return ops.var(self, axis=over, ddof=ddof, keepdims=keepdim)
+
+    def std(self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+        """Standard deviation over `dim`, of the variance divided by N - correction: 1, or 0 where not `unbiased`."""
+        over, ddof = spread(dim, unbiased, correction)
+        return ops.std(self, axis=over, ddof=ddof, keepdims=keepdim)
 
     def logsumexp(self, dim: Any, keepdim: bool = False) -> Any:
         """log(sum(exp(x))) over `dim`."""
@@ -198,7 +254,9 @@ class TensorMath:
 
     def argmin(self, dim: int | None = None, keepdim: bool = False) -> Any:
         """Position of the first smallest value."""
-        return ops.argmax(ops.negative(self), axis=dim, keepdims=keepdim)
+        array = getattr(self, "array")  # noqa: B009 (a slot of Tensor)
+        turned = ops.negative(self) if array.dtype.kind == "f" else values(self, np.invert, self)
+        return ops.argmax(turned, axis=dim, keepdims=keepdim)
 
     # Shapes
 
@@ -228,6 +286,13 @@ class TensorMath:
         """Two dimensions exchanged."""
         return ops.swapaxes(self, dim0, dim1)
 
+    def t(self) -> Any:
+        """A matrix transposed; vectors and numbers stay."""
+        rank = len(np.shape(getattr(self, "array")))  # noqa: B009 (a slot of Tensor)
+        if rank > 2:
+            raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {rank}D")
+        return ops.transpose(self)
+
     @property
     def T(self) -> Any:
         """Dimensions in reverse order."""
@@ -243,6 +308,16 @@ class TensorMath:
         wanted, mine = dims(sizes), np.shape(getattr(self, "array"))  # noqa: B009 (a slot of Tensor)
         new = len(wanted) - len(mine)
         return ops.broadcast_to(self, shape=[mine[i - new] if n == -1 else n for i, n in enumerate(wanted)])
+
+    def repeat(self, *sizes: Any) -> Any:
+        """Copies beside each other, so many along each dimension; new dimensions come first."""
+        times, shape = shape_of(dims(sizes), "repeat: sizes"), np.shape(getattr(self, "array"))  # noqa: B009
+        if len(times) < len(shape) or any(n < 0 for n in times):
+            raise ValueError(f"repeat: sizes wants {len(shape)} whole numbers or more, of at least 0; got {times}")
+        mine = (1,) * (len(times) - len(shape)) + shape
+        x = ops.reshape(self, [n for length in mine for n in (1, length)])
+        x = ops.broadcast_to(x, [n for pair in zip(times, mine, strict=True) for n in pair])
+        return ops.reshape(x, [n * length for n, length in zip(times, mine, strict=True)])
 
     def broadcast_to(self, shape: Any) -> Any:
         """The array repeated along new or length-1 dimensions, without memory."""
@@ -262,6 +337,12 @@ class TensorMath:
             raise ValueError(f"chunk: chunks wants a whole number of at least 1; got {chunks!r}")
         length = getattr(self, "array").shape[dim]  # noqa: B009
         return ops.split_sizes(self, max(1, -(-length // chunks)), axis=dim)
+
+    def unbind(self, dim: int = 0) -> tuple[Any, ...]:
+        """Views of all positions along `dim`, without that dimension."""
+        shape = np.shape(getattr(self, "array"))  # noqa: B009 (a slot of Tensor)
+        axis = an_axis(dim, len(shape), "unbind: dim")
+        return tuple(ops.index(self, (slice(None),) * axis + (i,)) for i in range(shape[axis]))
 
     def index_select(self, dim: int, index: Any) -> Any:
         """The rows of dimension `dim` at positions `index`."""
