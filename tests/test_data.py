@@ -263,6 +263,25 @@ def test_items_of_a_derived_tensor_dataset_are_its_own() -> None:
     assert x.tolist() == [-1, -2]
 
 
+def test_sampler_gives_the_order() -> None:
+    class Backward:
+        def __len__(self) -> int:
+            return 5
+
+        def __iter__(self) -> Iterator[int]:
+            return iter(range(9, 4, -1))
+
+    loader = DataLoader(TensorDataset(np.arange(10)), 2, sampler=Backward(), num_workers=2, pin_memory=True)
+    assert len(loader) == 3
+    for _ in range(2):
+        assert [x.tolist() for (x,) in loader] == [[9, 8], [7, 6], [5]]
+    listed = DataLoader(list(range(10)), 2, sampler=[3, 3, 0], drop_last=True)  # type: ignore[arg-type]
+    assert [x.tolist() for x in listed] == [[3, 3]]
+    for wrong, error in (([10], IndexError), ([-1], IndexError), ([0.5], TypeError)):
+        with pytest.raises(error, match="sampler wants"):
+            list(DataLoader(TensorDataset(np.arange(10)), sampler=wrong))
+
+
 def test_loader_can_be_copied_and_pickled() -> None:
     loader = DataLoader(numbered(20), 6, True, seed=4)
     labels(loader)
@@ -274,6 +293,8 @@ def test_loader_can_be_copied_and_pickled() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
+        ({"sampler": 3}, TypeError, "sampler wants an iterable with a length; got int"),
+        ({"sampler": [0], "shuffle": True}, ValueError, "sampler wants shuffle to be False"),
         ({"batch_size": 0}, ValueError, "batch_size wants at least 1; got 0"),
         ({"batch_size": 2.0}, TypeError, "batch_size wants a whole number; got 2.0"),
         ({"batch_size": True}, TypeError, "batch_size wants a whole number"),
@@ -337,6 +358,20 @@ def test_split_follows_from_the_seed() -> None:
     assert first == test_rows(None)
 
 
+def test_split_by_training_rows_and_in_order() -> None:
+    x = np.arange(10)
+    assert [len(part) for part in train_test_split(x, train_size=0.55)] == [5, 5]
+    assert [len(part) for part in train_test_split(x, train_size=3)] == [3, 7]
+    train, test = train_test_split(x, train_size=4, test_size=0.25, seed=1)
+    assert (len(train), len(test), len({*train, *test})) == (4, 3, 7)
+    train, test = train_test_split(x, test_size=3, train_size=0.5, shuffle=False)
+    assert (train.tolist(), test.tolist()) == ([0, 1, 2, 3, 4], [5, 6, 7])
+    assert all(map(np.array_equal, train_test_split(x, random_state=4), train_test_split(x, seed=4)))
+    labels = np.repeat([0, 1], [20, 10])
+    train, test = train_test_split(labels, train_size=12, test_size=6, stratify=labels, seed=0)
+    assert (np.bincount(train).tolist(), np.bincount(test).tolist()) == ([8, 4], [4, 2])
+
+
 def test_split_keeps_kinds_and_memory() -> None:
     images = LAYOUTS["channels last"](np.zeros((9, 3, 2, 2), np.float32))
     parts = train_test_split(images, Tensor(np.arange(9)), [0.5] * 9, test_size=3, seed=0)
@@ -348,12 +383,21 @@ def test_split_keeps_kinds_and_memory() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"test_size": 0}, ValueError, "test_size wants to leave rows in both parts of 10; got 0"),
+        ({"test_size": 0}, ValueError, "test_size and train_size want rows in both parts of 10; got test_size 0"),
         ({"test_size": 10}, ValueError, "test_size"),
         ({"test_size": 1.0}, ValueError, "test_size"),
         ({"test_size": 0.99}, ValueError, "test_size"),
         ({"test_size": -0.5}, ValueError, "test_size"),
         ({"test_size": "half"}, TypeError, "test_size wants a number"),
+        ({"train_size": "half"}, TypeError, "train_size wants a number"),
+        (
+            {"train_size": 8, "test_size": 3},
+            ValueError,
+            "test_size and train_size want rows in both parts of 10; got test_size 3 and train_size 8",
+        ),
+        ({"train_size": 10}, ValueError, "test_size and train_size want rows in both parts of 10; got train_size 10"),
+        ({"seed": 1, "random_state": 1}, TypeError, "random_state is another word for seed"),
+        ({"shuffle": False, "stratify": [0, 1] * 5}, ValueError, "stratify wants shuffle to be True"),
         ({"test_size": True}, TypeError, "test_size wants a number"),
         ({"stratify": [0, 1]}, ValueError, r"stratify wants shape \(10,\); got \(2,\)"),
         ({"stratify": [0] * 9 + [1]}, ValueError, "2 classes, the smallest of 1 rows"),

@@ -11,7 +11,13 @@ import pytest
 from fastnn._tensor import Tensor
 from fastnn.data import MinMaxScaler, StandardScaler
 
-SCALERS = [StandardScaler, MinMaxScaler, lambda: MinMaxScaler((-3.0, 5.0))]
+SCALERS = [
+    StandardScaler,
+    MinMaxScaler,
+    lambda: MinMaxScaler((-3.0, 5.0)),
+    lambda: StandardScaler(with_mean=False),
+    lambda: StandardScaler(with_std=False),
+]
 
 
 @pytest.mark.parametrize("make", SCALERS)
@@ -119,3 +125,17 @@ def test_scalers_refuse(make: Any) -> None:
 def test_min_max_scaler_wants_bounds_in_order() -> None:
     with pytest.raises(ValueError, match="two bounds in order"):
         MinMaxScaler((1.0, 1.0))
+
+
+def test_parts_of_standard_scaling() -> None:
+    x = np.array([[1.0, 5.0, 2.0], [3.0, 5.0, 6.0]])
+    spread = np.array([1.0, 1.0, 2.0])
+    np.testing.assert_array_equal(StandardScaler(with_mean=False).fit_transform(x), x / spread)
+    np.testing.assert_array_equal(StandardScaler(with_std=False).fit_transform(x), x - x.mean(0))
+    np.testing.assert_array_equal(StandardScaler(with_mean=False, with_std=False).fit_transform(x), x)
+
+
+def test_values_beyond_the_extremes_may_be_cut_off() -> None:
+    x, y = np.array([[1.0], [3.0]]), np.array([[0.0], [2.0], [9.0]])
+    assert MinMaxScaler((0.0, 2.0)).fit(x).transform(y).ravel().tolist() == [-1.0, 1.0, 8.0]
+    assert MinMaxScaler((0.0, 2.0), clip=True).fit(x).transform(y).ravel().tolist() == [0.0, 1.0, 2.0]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._tensor import Tensor
+from ..ops._forms import whole
 from ..random import host
 from ._arrays import Array, array_of, checked_seed, gatherer
 from .dataset import Dataset, TensorDataset
@@ -40,11 +41,17 @@ class DataLoader:
         get the default dtype; integers and booleans are never cast.
     collate_fn : callable, optional
         Makes a batch from a list of samples. By default tuples and lists are stacked item by item.
+    sampler : iterable of int with a length, optional
+        The samples of each epoch in their order, instead of `shuffle`; it is gone through anew in every epoch.
+    num_workers, pin_memory
+        PyTorch's, without effect: batches are made in this process.
 
     Raises
     ------
     TypeError, ValueError
-        For arguments of another kind or out of range.
+        For arguments of another kind or out of range; for a sampler beside `shuffle`.
+    IndexError
+        From a loop, if the sampler gives what is no sample of the data set.
 
     Examples
     --------
@@ -67,6 +74,9 @@ class DataLoader:
         seed: int | np.random.Generator | None = None,
         dtype: Any = None,
         collate_fn: Callable[[list[Any]], Any] | None = None,
+        sampler: Any = None,
+        num_workers: int = 0,
+        pin_memory: bool = False,
     ) -> None:
         if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
             raise TypeError(f"DataLoader: dataset wants a length and items; got {type(dataset).__name__}")
@@ -77,9 +87,14 @@ class DataLoader:
         for name, value in (("shuffle", shuffle), ("drop_last", drop_last)):
             if not isinstance(value, (bool, np.bool_)):
                 raise TypeError(f"DataLoader: {name} wants True or False; got {value!r}")
+        if sampler is not None and not (hasattr(sampler, "__len__") and hasattr(sampler, "__iter__")):
+            raise TypeError(f"DataLoader: sampler wants an iterable with a length; got {type(sampler).__name__}")
+        if sampler is not None and shuffle:
+            raise ValueError("DataLoader: sampler wants shuffle to be False, since it gives the order")
         if isinstance(seed, np.random.Generator):
             seed = int(seed.integers(1 << 63))
         self.dataset = dataset
+        self.sampler = sampler
         self.batch_size = int(batch_size)
         self.shuffle = bool(shuffle)
         self.drop_last = bool(drop_last)
@@ -96,7 +111,7 @@ class DataLoader:
         self._epoch = self._given = 0  # where the loop under way stands
 
     def __len__(self) -> int:
-        samples = len(self.dataset)
+        samples = len(self.dataset if self.sampler is None else self.sampler)
         return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
@@ -162,6 +177,13 @@ class DataLoader:
 
     def _order(self, epoch: int) -> Array:
         """The samples in the order of an epoch."""
+        if self.sampler is not None:
+            order = np.array([whole("DataLoader: sampler", i) for i in self.sampler], np.int64)
+            if order.size and not 0 <= order.min() <= order.max() < len(self.dataset):
+                raise IndexError(
+                    f"DataLoader: sampler wants 0 <= i < {len(self.dataset)}; got {order.min()} to {order.max()}"
+                )
+            return order
         if not self.shuffle:
             return np.arange(len(self.dataset))
         if self.seed is None:

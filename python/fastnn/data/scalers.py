@@ -117,6 +117,13 @@ class StandardScaler(_Scaler):
     Statistics are taken over rows, with :math:`\sigma^2` the mean square deviation; features that do not vary are only
     shifted, to 0. All is worked out in float64; float arrays keep their dtype, integers get the default one.
 
+    Parameters
+    ----------
+    with_mean : bool, default True
+        Whether features are shifted; else :math:`\mu` is taken as 0, but for :math:`\sigma`.
+    with_std : bool, default True
+        Whether features are scaled; else :math:`\sigma` is taken as 1.
+
     Attributes
     ----------
     mean, scale : numpy.ndarray of float64, or None before `fit`
@@ -134,7 +141,8 @@ class StandardScaler(_Scaler):
 
     _statistics = ("mean", "scale")
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_mean: bool = True, with_std: bool = True) -> None:
+        self.with_mean, self.with_std = bool(with_mean), bool(with_std)
         self.mean: Array | None = None
         self.scale: Array | None = None
 
@@ -161,9 +169,11 @@ class StandardScaler(_Scaler):
 
     def _fit(self, x: Array, low: Array, high: Array) -> None:
         constant = low == high
-        self.mean = np.where(constant, low, x.mean(axis=0, dtype=np.float64))
-        squares = sum(np.square(x[rows] - self.mean).sum(axis=0) for rows in _blocks(x))
-        self.scale = np.where(constant, 1.0, np.sqrt(squares / len(x)))
+        mean = np.where(constant, low, x.mean(axis=0, dtype=np.float64))
+        self.mean, self.scale = mean if self.with_mean else np.zeros_like(mean), np.ones_like(mean)
+        if self.with_std:
+            squares = sum(np.square(x[rows] - mean).sum(axis=0) for rows in _blocks(x))
+            self.scale = np.where(constant, 1.0, np.sqrt(squares / len(x)))
 
 
 class MinMaxScaler(_Scaler):
@@ -176,6 +186,8 @@ class MinMaxScaler(_Scaler):
     ----------
     feature_range : tuple of two floats, default (0, 1)
         The bounds :math:`a < b`. They are not part of the state_dict.
+    clip : bool, default False
+        Whether what `transform` makes of values beyond the extremes is cut off at the bounds; not in the state_dict.
 
     Attributes
     ----------
@@ -197,11 +209,12 @@ class MinMaxScaler(_Scaler):
 
     _statistics = ("minimum", "extent")
 
-    def __init__(self, feature_range: tuple[float, float] = (0.0, 1.0)) -> None:
+    def __init__(self, feature_range: tuple[float, float] = (0.0, 1.0), *, clip: bool = False) -> None:
         low, high = feature_range
         if not low < high:
             raise ValueError(f"MinMaxScaler: feature_range wants two bounds in order; got {feature_range}")
         self.feature_range = (float(low), float(high))
+        self.clip = bool(clip)
         self.minimum: Array | None = None
         self.extent: Array | None = None
 
@@ -211,7 +224,7 @@ class MinMaxScaler(_Scaler):
         Parameters
         ----------
         x : array_like or Tensor of shape (n, ...)
-            Rows of the same features as in `fit`; values beyond the extremes seen there leave the range.
+            Rows of the same features as in `fit`; values beyond the extremes seen there leave the range, unless `clip`.
 
         Raises
         ------
@@ -219,7 +232,8 @@ class MinMaxScaler(_Scaler):
             Before `fit`, or for features of another shape.
         """
         minimum, extent, (low, high) = self._fitted("minimum"), self._fitted("extent"), self.feature_range
-        return self._apply(x, lambda rows: (rows - minimum) / extent * (high - low) + low)
+        bounds = (low, high) if self.clip else (-np.inf, np.inf)
+        return self._apply(x, lambda rows: np.clip((rows - minimum) / extent * (high - low) + low, *bounds))
 
     def inverse_transform(self, x: Any) -> Any:
         """Undo `transform`; the same parameters and errors."""
