@@ -347,7 +347,7 @@ def test_hints_of_torch_are_accepted() -> None:
 # Clipping and penalties
 
 
-@pytest.mark.parametrize("norm", [1.0, 2.0, 3.0, float("inf")])
+@pytest.mark.parametrize("norm", [1.0, 2.0, 3.0, float("inf"), float("-inf"), 0])
 @pytest.mark.parametrize("most", [0.5, 1000.0])
 def test_clip_grad_norm(norm: float, most: float, target: str) -> None:
     torch = pytest.importorskip("torch")
@@ -360,6 +360,28 @@ def test_clip_grad_norm(norm: float, most: float, target: str) -> None:
     for p, q in zip(mine, theirs, strict=True):
         if p.grad is not None:
             np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("norm", "total", "factor"), [(0, 2.0, 0.25), (float("-inf"), 1.0, 0.5)])
+@pytest.mark.parametrize("captured", [False, True])
+def test_clip_by_the_limits_of_norms(norm: float, total: float, factor: float, captured: bool, target: str) -> None:
+    """0 counts the gradients that are not all zeros, as PyTorch does; -inf takes the smallest magnitude."""
+    w = [tensor(np.ones(2)).requires_grad_(), tensor(np.ones(1)).requires_grad_()]
+    slope = tensor(np.array([3.0, -4.0]))
+
+    def step() -> Any:
+        (w[0] * slope).sum().backward()
+        (w[1] * (1.0 if norm else 2.0)).sum().backward()
+        return optim.clip_grad_norm_(w, 0.5, norm)
+
+    run = fastnn.compile(step) if captured else step
+    for _ in range(3):
+        for p in w:
+            p.grad = None
+        assert run().item() == total
+        np.testing.assert_allclose(w[0].grad.numpy(), slope.numpy() * factor, rtol=1e-5)  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="max_norm wants a number of at least 0"):
+        optim.clip_grad_norm_(w, -1.0, norm)
 
 
 def test_clip_grad_norm_may_refuse_what_is_not_finite() -> None:

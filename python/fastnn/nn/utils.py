@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,7 +32,8 @@ def clip_grad_norm_(
     max_norm : float
         :math:`m`.
     norm_type : float, default 2
-        :math:`p`; ``inf`` for the largest magnitude.
+        :math:`p`; ``inf`` for the largest magnitude, ``-inf`` for the smallest, and 0, as in PyTorch, for the number of
+        gradients that are not all zeros.
     error_if_nonfinite : bool, default False
         Raise, before anything changes, if the norm is NaN or infinite; not for captured steps, since it reads the norm.
     foreach : bool, optional
@@ -59,17 +62,32 @@ def clip_grad_norm_(
     grads = gradients(parameters)
     if not grads:
         return Tensor(np.zeros((), np.float32))
+    clip = clip_by_extreme if norm_type in (0, -math.inf) else ops.clip_grad_norm
     if error_if_nonfinite:
-        total = make(
-            ops.clip_grad_norm([g.copy() for g in grads], max_norm=float(max_norm), norm_type=float(norm_type)), None, 0
-        )
+        total = make(clip([g.copy() for g in grads], max_norm=float(max_norm), norm_type=float(norm_type)), None, 0)
         if not np.isfinite(float(total)):
             raise RuntimeError(
                 f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
                 "clipped. To disable this error and scale the gradients by the non-finite norm anyway, set "
                 "`error_if_nonfinite=False`"
             )
-    return make(ops.clip_grad_norm(grads, max_norm=float(max_norm), norm_type=float(norm_type)), None, 0)
+    return make(clip(grads, max_norm=float(max_norm), norm_type=float(norm_type)), None, 0)
+
+
+def clip_by_extreme(grads: list[Any], max_norm: float, norm_type: float) -> Any:
+    """As `fastnn.ops.clip_grad_norm`, for the limits of norms: 0 and -inf."""
+    if not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm: max_norm wants a number of at least 0; got {max_norm!r}")
+    sizes = [ops.abs(g) for g in grads if g.size]
+    if norm_type == 0:
+        there = [ops.cast(ops.cast(ops.max(a), dtype=np.bool_), dtype=a.dtype) for a in sizes]
+        total = functools.reduce(ops.add, there)
+    else:
+        total = functools.reduce(ops.minimum, map(ops.min, sizes))
+    factor = ops.minimum(ops.divide(max_norm, ops.add(total, 1e-6)), 1.0)
+    for g in grads:
+        ops.assign(g, ops.multiply(g, factor))
+    return total
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
