@@ -179,6 +179,20 @@ def test_the_smallest_of_whole_numbers(dtype: Any, target: str) -> None:
     assert fastnn.tensor([0, least, 1], dtype=fastnn.int8).min(0).indices.item() == 1
 
 
+def test_parameters_give_plain_tensors() -> None:
+    p = fastnn.nn.Parameter(fastnn.ones(3))
+    for result in (p > 0, p.isnan(), p.any(), p // 2, p.sign(), p % 2, p.max(0).indices):
+        assert type(result) is fastnn.Tensor
+        assert result.is_leaf or result.dtype.kind == "f"
+
+
+def test_repeated_and_multiplied_values_have_memory_of_their_own() -> None:
+    x = fastnn.ones(1, 4)
+    for fresh in (x.repeat(1, 1), x.repeat(3, 1), x.prod(0)):
+        assert not np.shares_memory(fresh.array, x.array)
+        assert fresh.is_contiguous()
+
+
 def test_results_that_numpy_computes_are_not_captured(target: str) -> None:
     x = fastnn.tensor(A)
     for call in (lambda x: x // 2, lambda x: x.sign(), lambda x: (x > 0) & (x < 1), lambda x: x.bool().any()):

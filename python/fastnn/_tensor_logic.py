@@ -26,12 +26,19 @@ def values(self: Self, function: Any, *operands: Any) -> Any:
         result = np.asarray(function(*arrays))
     if result.dtype == np.float64 and not any(getattr(a, "dtype", None) == np.float64 for a in arrays):
         result = result.astype(state.default_dtype)
-    return type(self)(result)
+    return outside(self, result)
+
+
+def outside(self: Self, array: Any) -> Any:
+    """An array as a Tensor outside the graph, a plain one where this is a Parameter."""
+    plain = self.detach()
+    plain.array = array
+    return plain
 
 
 def flat(self: Self, result: Any) -> Any:
     """The same values, with a gradient of zeros where this tensor wants one."""
-    return ops.where(type(self)(np.False_), self, result) if self.requires else result
+    return ops.where(outside(self, np.asarray(False)), self, result) if self.requires else result
 
 
 def bitwise(ufunc: Any, sign: str) -> Any:

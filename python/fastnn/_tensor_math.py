@@ -8,7 +8,7 @@ import numpy as np
 
 from . import ops
 from ._registry import state
-from ._tensor_logic import TensorLogic, values
+from ._tensor_logic import TensorLogic, outside, values
 from .ops._forms import an_axis, axes, flag, shape_of
 
 Self = Any  # a Tensor; the class stands to the right of this module
@@ -31,7 +31,7 @@ def compare(ufunc: Any) -> Any:
     def method(self: Self, other: Any) -> Any:
         if state.recorder is not None:
             state.recorder.refuse(f"{ufunc.__name__} between tensors")
-        return type(self)(np.asarray(ufunc(self.array, getattr(other, "array", other))))
+        return outside(self, np.asarray(ufunc(self.array, getattr(other, "array", other))))
 
     method.__name__, method.__doc__ = ufunc.__name__, f"Element by element; a bool tensor (``numpy.{ufunc.__name__}``)."
     return method
@@ -69,8 +69,8 @@ def product(x: Self, dim: Any, keepdim: bool) -> Any:
     shape = [1 if i in over else n for i, n in enumerate(x.shape)] if flag("keepdim", keepdim) else None
     y = x if x.dtype.kind == "f" else x.long()
     y = ops.reshape(y, -1) if dim is None else ops.transpose(y, (*over, *others))
-    if not len(y):
-        y = ops.add(ops.sum(y, axis=0, keepdims=True), 1)
+    if len(y) < 2:  # memory of its own for one, 1 for none
+        y = ops.copy(y) if len(y) else ops.add(ops.sum(y, axis=0, keepdims=True), 1)
     while len(y) > 1:
         half = len(y) // 2
         rest = [y[2 * half :]] if len(y) % 2 else []
@@ -316,7 +316,7 @@ class TensorMath(TensorLogic):
             raise ValueError(f"repeat: sizes wants {len(shape)} whole numbers or more, of at least 0; got {times}")
         mine = (1,) * (len(times) - len(shape)) + shape
         x = ops.reshape(self, [n for length in mine for n in (1, length)])
-        x = ops.broadcast_to(x, [n for pair in zip(times, mine, strict=True) for n in pair])
+        x = ops.copy(ops.broadcast_to(x, [n for pair in zip(times, mine, strict=True) for n in pair]))
         return ops.reshape(x, [n * length for n, length in zip(times, mine, strict=True)])
 
     def broadcast_to(self, shape: Any) -> Any:
