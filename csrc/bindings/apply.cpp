@@ -112,12 +112,49 @@ PyObject* active_kernel(const ApplySpec& a) {
   return column == -1 && PyErr_Occurred() ? nullptr : PyList_GetItem(a.kernels, column);
 }
 
+// Whether a result lies in the memory of the first input, a Tensor's.
+bool is_view_of(PyObject* array, PyObject* const* args, const Raw& raw) {
+  if (!is_tensor(args[0])) return false;
+  if (array == raw.at[0]) return true;
+  return is_array(array) && is_view(array) && is_array(raw.at[0]) && owner_of(array) == owner_of(raw.at[0]);
+}
+
+// What a view is taken from: (base, its node, op, further arguments...).
+PyObject* origin_of(const ApplySpec& a, PyObject* const* args, const Raw& raw) {
+  PyObject* origin = PyTuple_New(raw.n + 2);
+  if (!origin) return nullptr;
+  PyTuple_SET_ITEM(origin, 0, Py_NewRef(args[0]));
+  PyTuple_SET_ITEM(origin, 1, Py_NewRef(slot(args[0], autograd.of_tensor.node)));
+  PyTuple_SET_ITEM(origin, 2, Py_NewRef(a.op));
+  for (Py_ssize_t i = 1; i < raw.n; i++) PyTuple_SET_ITEM(origin, i + 2, Py_NewRef(args[i]));
+  return origin;
+}
+
+// Whether a Tensor is a view whose base was changed in place inside the graph since.
+bool stale(PyObject* tensor) {
+  while (PyObject* origin = slot(tensor, autograd.of_tensor.origin)) {
+    tensor = PyTuple_GET_ITEM(origin, 0);
+    if (slot(tensor, autograd.of_tensor.node) != PyTuple_GET_ITEM(origin, 1)) return true;
+  }
+  return false;
+}
+
+bool renew(PyObject* tensor) {
+  PyObject* done = PyObject_CallOneArg(autograd.renewed, tensor);
+  Py_XDECREF(done);
+  return done != nullptr;
+}
+
 PyObject* tensor_of(const ApplySpec& a, PyObject* const* args, const Raw& raw, PyObject* out, uint32_t needs) {
-  const int on = needs && a.recorded ? recording() : 0;
+  PyObject* array = a.extras ? PyTuple_GET_ITEM(out, 0) : out;
+  const bool view = is_view_of(array, args, raw);
+  const int on = (needs || view) && a.recorded ? recording() : 0;
   if (on < 0) return nullptr;
   PyObject* node = nullptr;
-  if (on && !(node = new_node(a, args, raw, out, needs))) return nullptr;
-  return new_tensor(a.extras ? PyTuple_GET_ITEM(out, 0) : out, node);
+  if (on && needs && !(node = new_node(a, args, raw, out, needs))) return nullptr;
+  PyObject* tensor = new_tensor(array, node);
+  if (tensor && on && view && !(slot(tensor, autograd.of_tensor.origin) = origin_of(a, args, raw))) Py_CLEAR(tensor);
+  return tensor;
 }
 
 PyObject* apply(PyObject* self, PyObject* const* args, Py_ssize_t n) {
@@ -131,6 +168,7 @@ PyObject* apply(PyObject* self, PyObject* const* args, Py_ssize_t n) {
     PyObject* plain = args[i];
     if (i < a.inputs && is_tensor(plain)) {
       tensors = true;
+      if (stale(plain) && !renew(plain)) return nullptr;
       if (slot(plain, of.requires_grad) == Py_True) needs |= a.differentiable & 1u << i;
       plain = slot(plain, of.array);
     }

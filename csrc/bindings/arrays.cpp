@@ -29,6 +29,16 @@ bool writeable(PyObject* o) {
   return (py::detail::array_proxy(o)->flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_) != 0;
 }
 
+bool is_view(PyObject* array) {
+  PyObject* base = py::detail::array_proxy(array)->base;
+  return base && Py_IS_TYPE(base, numpy().ndarray);
+}
+
+PyObject* owner_of(PyObject* array) {
+  while (is_view(array)) array = py::detail::array_proxy(array)->base;
+  return array;
+}
+
 // Arrays of a native dtype share one descriptor, but for unpickled ones and the like, which have an equal one.
 DType dtype_of(PyObject* o) {
   for (int t = 0; t < 4; t++)

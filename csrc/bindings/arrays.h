@@ -21,6 +21,10 @@ NumPy& numpy();
 bool view_of(PyObject* o, View& v);
 bool writeable(PyObject* o);
 
+// Of an array: whether its memory belongs to another, and the one that it belongs to.
+bool is_view(PyObject* array);
+PyObject* owner_of(PyObject* array);
+
 // Of a NumPy dtype object in native byte order; other for what is none or none of ours.
 DType dtype_of(PyObject* o);
 

@@ -19,9 +19,9 @@ PyTypeObject* released(py::type t) { return reinterpret_cast<PyTypeObject*>(t.re
 }  // namespace
 
 void use_recording(py::type tensor, py::type node, py::object mode, py::object state, py::object serial,
-                   py::object apply_slowly) {
-  autograd.of_tensor = {slot_of(tensor, "array"), slot_of(tensor, "grad"), slot_of(tensor, "node"),
-                        slot_of(tensor, "output"), slot_of(tensor, "requires")};
+                   py::object apply_slowly, py::object renewed) {
+  autograd.of_tensor = {slot_of(tensor, "array"),  slot_of(tensor, "grad"),     slot_of(tensor, "node"),
+                        slot_of(tensor, "output"), slot_of(tensor, "requires"), slot_of(tensor, "origin")};
   autograd.of_node = {slot_of(node, "op"),     slot_of(node, "inputs"), slot_of(node, "saved"), slot_of(node, "needs"),
                       slot_of(node, "serial"), slot_of(node, "grad"),   slot_of(node, "clock"), slot_of(node, "old")};
   autograd.tensor = released(std::move(tensor));
@@ -30,6 +30,7 @@ void use_recording(py::type tensor, py::type node, py::object mode, py::object s
   autograd.state = state.release().ptr();
   autograd.serial = serial.release().ptr();
   autograd.apply_slowly = apply_slowly.release().ptr();
+  autograd.renewed = renewed.release().ptr();
   const auto name = [](const char* text) { return PyUnicode_InternFromString(text); };
   autograd.name = {name("active"), name("backward_kernels"), name("clock"), name("dtype"), name("enabled"),
                    name("lists"),  name("outputs"),          name("shape")};

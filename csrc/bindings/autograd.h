@@ -8,10 +8,11 @@ struct Autograd {
   PyTypeObject *tensor, *node;
   PyObject *mode, *state, *serial;       // grad mode of the thread, the process-wide state, the counter of nodes
   PyObject* apply_slowly;                // (op, args)
+  PyObject* renewed;                     // (view): gives it the node it would have if it was taken now
   PyObject *gradients, *deposit, *wait;  // parts of the backward pass (python/fastnn/_backward.py)
 
   struct {
-    Py_ssize_t array, grad, node, output, requires_grad;
+    Py_ssize_t array, grad, node, output, requires_grad, origin;
   } of_tensor;
   struct {
     Py_ssize_t op, inputs, saved, needs, serial, grad, clock, old;
@@ -25,7 +26,7 @@ extern Autograd autograd;
 
 // _engine.py and _backward.py hand over what is theirs; what is given lives as long as the process.
 void use_recording(py::type tensor, py::type node, py::object mode, py::object state, py::object serial,
-                   py::object apply_slowly);
+                   py::object apply_slowly, py::object renewed);
 void use_backward(py::object gradients, py::object deposit, py::object wait);
 
 inline PyObject*& slot(PyObject* o, Py_ssize_t offset) {

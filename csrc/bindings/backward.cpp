@@ -132,11 +132,6 @@ class Pass {
     return bool(owned(PyObject_CallFunctionObjArgs(autograd.wait, node, output, g, nullptr)));
   }
 
-  static bool is_view(PyObject* array) {
-    PyObject* base = py::detail::array_proxy(array)->base;
-    return base && is_array(base);
-  }
-
   bool retain_graph_;
   py::object active_;
   std::vector<Waiting> waiting_;

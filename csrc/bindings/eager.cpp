@@ -140,16 +140,6 @@ bool make_outputs(Call& c, PyObject* const* args, PyObject** outs) {
   return true;
 }
 
-// The array that owns the memory of one: its address is its id() in Python.
-uint64_t owner_of(PyObject* array) {
-  PyObject* base = py::detail::array_proxy(array)->base;
-  while (base && Py_TYPE(base) == numpy().ndarray) {
-    array = base;
-    base = py::detail::array_proxy(array)->base;
-  }
-  return reinterpret_cast<uintptr_t>(array);
-}
-
 // Tells Python which arrays were changed in place, by their packed ids. False: error set.
 bool tell_writes(const OpInfo& op, PyObject* const* args) {
   const char* s = op.signature;
@@ -160,7 +150,7 @@ bool tell_writes(const OpInfo& op, PyObject* const* args) {
   if (!ids) return false;
   char* at = PyBytes_AS_STRING(ids);
   const auto put = [&](PyObject* array) {
-    const uint64_t id = owner_of(array);
+    const uint64_t id = reinterpret_cast<uintptr_t>(owner_of(array));
     memcpy(at, &id, sizeof id);
     at += sizeof id;
   };

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import ops
 from ._backends import cpp
-from ._engine import Node, factory, serial, unwrap
+from ._engine import Node, factory, renewed, serial, unwrap
 from ._registry import BadIndex, Refused, fallback_column, state
 from ._writes import written_since
 
@@ -35,7 +35,7 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
         Where there is no graph, it was freed, or a saved value was changed in place.
     """
     array = tensor.array
-    if not tensor.requires:
+    if not renewed(tensor).requires:
         raise RuntimeError("backward: this tensor does not require grad and has no graph behind it")
     if gradient is None:
         if array.size != 1:

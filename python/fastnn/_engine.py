@@ -17,6 +17,7 @@ from . import _registry, ops
 from ._backends import cpp
 from ._codegen import saves_function
 from ._registry import OPS, BadIndex, Op, Refused, fallback_column, state
+from ._writes import root
 
 serial = count(1).__next__
 
@@ -106,7 +107,7 @@ def install(tensor: Any, make: Any) -> None:
     """Take the Tensor class, and make every op's path for Tensors, of those declared from now on too."""
     factory.tensor, factory.make = tensor, make
     if cpp.core is not None:
-        cpp.core.recording_parts(tensor, Node, mode, state, serial, apply_slowly)
+        cpp.core.recording_parts(tensor, Node, mode, state, serial, apply_slowly, renewed)
     for op in OPS.values():
         connect(op)
     _registry.DECLARED.append(connect)
@@ -144,7 +145,32 @@ def wants(a: Any) -> bool:
     """Whether a gradient is wanted for an input."""
     if type(a) is list or type(a) is tuple:
         return any(map(wants, a))
-    return isinstance(a, factory.tensor) and a.requires
+    return isinstance(a, factory.tensor) and renewed(a).requires
+
+
+def renewed(t: Any) -> Any:
+    """A Tensor; first, a view whose base was changed inside the graph since gets the node that it would have now."""
+    origin = getattr(t, "origin", None)
+    if origin is None:
+        return t
+    base, node, op, *rest = origin
+    if renewed(base).node is node:
+        return t
+    if root(base.array) is not root(t.array):  # the base has other memory by now
+        del t.origin
+        return t
+    if t.requires and t.node is None:
+        raise RuntimeError("a leaf Tensor that requires grad is a view of memory that was changed inside the graph")
+    with enable_grad():
+        now = op.apply(base, *rest)
+    now.node.old = factory.make(t.array, t.node, t.output)
+    t.node, t.output, t.requires, t.origin = now.node, now.output, True, now.origin
+    return t
+
+
+def is_view(array: Any, of: Any) -> bool:
+    """Whether a result lies in the memory of an input."""
+    return array is of or (type(array.base) is np.ndarray and root(array) is root(of))
 
 
 def apply(op: Op, args: tuple[Any, ...]) -> Any:
@@ -177,7 +203,11 @@ def record(op: Op, args: tuple[Any, ...], raw: tuple[Any, ...], out: Any) -> Any
             node.op, node.inputs, node.needs, node.grad = op, args[:n], needs, None
             node.saved, node.serial, node.clock = saves(op)(raw, out), serial(), state.clock
     if op.outputs == 1:
-        return factory.make(out[0] if op.extras else out, node, 0)
+        array = out[0] if op.extras else out
+        t = factory.make(array, node, 0)
+        if op.rule and mode.enabled and isinstance(args[0], factory.tensor) and is_view(array, raw[0]):
+            t.origin = (args[0], args[0].node, op, *args[1:])
+        return t
     return tuple(factory.make(out[i], node, i) for i in range(op.outputs))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _backward, _engine, ops
-from ._engine import Node, mode
+from ._engine import Node, mode, renewed
 from ._registry import state
 from ._tensor_math import TensorMath
 from ._writes import wrote
@@ -50,12 +50,13 @@ class Tensor(TensorMath):
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "array", "grad", "node", "output", "requires")
+    __slots__ = ("__weakref__", "array", "grad", "node", "origin", "output", "requires")
     array: Array
     grad: Tensor | None
     node: Node | None
     output: int
     requires: bool
+    origin: tuple[Any, ...]  # of views taken while recording: the base, its node, the op and its arguments
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self.array = data.array if isinstance(data, Tensor) else np.asarray(data)
@@ -113,7 +114,8 @@ class Tensor(TensorMath):
     @property
     def requires_grad(self) -> bool:
         """Whether a gradient is wanted for it, or for what it was computed from."""
-        return self.requires
+        flag: Flag = renewed(self).requires
+        return flag
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -123,7 +125,7 @@ class Tensor(TensorMath):
         """Want a gradient, or no longer; only leaves can stop."""
         if requires_grad and self.array.dtype.kind != "f":
             raise RuntimeError(f"only Tensors of floating point dtype can require gradients; this one is {self.dtype}")
-        if not requires_grad and self.node is not None:
+        if not requires_grad and not self.is_leaf:
             raise RuntimeError("requires_grad can be switched off for leaves only; use detach()")
         if bool(requires_grad) != self.requires:
             self.requires = bool(requires_grad)
@@ -133,12 +135,13 @@ class Tensor(TensorMath):
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded call made it."""
-        return self.node is None
+        return renewed(self).node is None
 
     @property
     def grad_fn(self) -> Node | None:
         """The recorded call that made it."""
-        return self.node
+        node: Node | None = renewed(self).node
+        return node
 
     @property
     def data(self) -> Tensor:
@@ -166,13 +169,13 @@ class Tensor(TensorMath):
     def numpy(self) -> Array:
         """The array itself, sharing memory; refused where a gradient is wanted, as in PyTorch."""
         reading("numpy()")
-        if self.requires:
+        if self.requires_grad:
             raise RuntimeError("numpy() is not for a tensor that requires grad; use tensor.detach().numpy()")
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         reading("conversion to an array")
-        if self.requires:
+        if self.requires_grad:
             raise RuntimeError("a tensor that requires grad does not become an array; use tensor.detach().numpy()")
         return np.array(self.array, dtype, copy=copy)
 
@@ -201,7 +204,7 @@ class Tensor(TensorMath):
         return bool(self.array.item())
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if mode.enabled and (self.requires or getattr(value, "requires", False)):
+        if mode.enabled and (self.requires_grad or getattr(value, "requires_grad", False)):
             before = self._before(value)
             given = value if isinstance(value, (Tensor, np.ndarray)) else literal(value, self.dtype)
             self._put(ops.set_item(before, given, key=key), before)
@@ -225,7 +228,8 @@ class Tensor(TensorMath):
         body = np.array2string(self.array, separator=", ", prefix="tensor(", precision=4)
         plain = self.array.dtype in (np.float32, np.int64, np.bool_)
         dtype = "" if plain else f", dtype={self.array.dtype}"
-        graph = f", grad_fn=<{self.node.op.name}>" if self.node else ", requires_grad=True" if self.requires else ""
+        node = self.grad_fn
+        graph = f", grad_fn=<{node.op.name}>" if node else ", requires_grad=True" if self.requires else ""
         return f"tensor({body}{dtype}{graph})"
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -240,7 +244,7 @@ class Tensor(TensorMath):
         return self.__deepcopy__({}, copy=False)
 
     def __deepcopy__(self, memo: dict[int, Any], copy: bool = True) -> Tensor:
-        if self.node is not None:
+        if not self.is_leaf:
             raise RuntimeError("only leaves of the graph can be copied by the copy module; use clone() or detach()")
         new: Tensor = type(self).__new__(type(self))
         new.array = self.array.copy(order="K") if copy else self.array
@@ -250,7 +254,7 @@ class Tensor(TensorMath):
         return new
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.node is not None:
+        if not self.is_leaf:
             raise RuntimeError("only leaves of the graph can be pickled; use detach()")
         return restore, (type(self), self.array, self.grad, self.requires)
 
@@ -314,7 +318,7 @@ class Tensor(TensorMath):
 
     def _before(self, other: Any = None) -> Tensor:
         """This tensor as the input of a change in place: with memory of its own, where the graph may want it back."""
-        if mode.enabled and (self.requires or getattr(other, "requires", False)):
+        if mode.enabled and (self.requires_grad or getattr(other, "requires_grad", False)):
             if self.requires and self.node is None:
                 raise RuntimeError("a leaf Tensor that requires grad is being used in an in-place operation")
             return make(ops.copy(self.array), self.node, self.output)
@@ -329,7 +333,7 @@ class Tensor(TensorMath):
                 raise RuntimeError(f"result type {result.dtype} can't be cast to the desired output type {self.dtype}")
             result = ops.cast(result, dtype=self.dtype)
         if result.requires:
-            if type(self.array.base) is np.ndarray:
+            if type(self.array.base) is np.ndarray or getattr(self, "origin", None) is not None:
                 raise RuntimeError("a view cannot be changed in place inside the graph; change a clone()")
             self.node, self.output, self.requires = result.node, result.output, True
             if result.node is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._backward import backward
-from ._engine import Node, enable_grad, is_grad_enabled, mode, no_grad, serial, set_grad_enabled
+from ._engine import Node, enable_grad, is_grad_enabled, is_view, mode, no_grad, serial, set_grad_enabled
 from ._registry import state
 from ._tensor import Tensor, make
 
@@ -108,7 +108,7 @@ class _FunctionCall:
         for i, a in zip(self.places, arrays, strict=True):
             args[i] = make(a, None, 0)
         self.context = context = Context()
-        wanted = set(self.places) & {i for i, a in enumerate(self.args) if isinstance(a, Tensor) and a.requires}
+        wanted = set(self.places) & {i for i, a in enumerate(self.args) if isinstance(a, Tensor) and a.requires_grad}
         context.needs_input_grad = tuple(i in wanted for i in range(len(args)))
         recorder, state.recorder = state.recorder, None  # its ops are not the step's: the call-back is one node
         active = state.active
@@ -133,14 +133,25 @@ class _FunctionCall:
             kernel = state.recorder.kernel(self, self.name, self.forward, False)
         arrays = kernel(*(t.array for t in self.tensors))
         node = None
-        needs = sum(1 << j for j, t in enumerate(self.tensors) if t.requires)
+        needs = sum(1 << j for j, t in enumerate(self.tensors) if t.requires_grad)
         if needs and mode.enabled:
             node = Node()
             node.op, node.inputs, node.needs, node.grad = self, self.tensors, needs, None
             node.saved, node.serial, node.clock = arrays[self.outputs :], serial(), state.clock
         results = tuple(make(a, node, i) for i, a in enumerate(arrays[: self.outputs]))
+        for result in results if mode.enabled else ():
+            for t in self.tensors:
+                if is_view(result.array, t.array):
+                    result.origin = (t, t.node, self)
         self.shapes = [(a.shape, a.dtype) for a in arrays[: self.outputs]]
         return results[0] if self.single else results
+
+    def apply(self, base: Tensor) -> Any:
+        """Take a result that is a view once more: that cannot be done without running the user's forward."""
+        raise RuntimeError(
+            f"{self.name}: its result is a view of an argument that was changed in place since; "
+            "let forward return a clone(), or change a clone() of the argument"
+        )
 
     def backward(self, dy: Any, *saved_and_needs: Any) -> tuple[Any, ...]:
         """The kernel: a gradient (several: a list), saved arrays and `needs` in; gradients of the Tensors out."""

@@ -149,7 +149,7 @@ def same(a: Any, b: Any) -> bool:
 def refuse_gradients(args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
     """Refuse arguments whose ``.grad`` the function may want to fill: a plan sees their memory alone."""
     for name, a in (*enumerate(args), *keywords.items()) if mode.enabled else ():
-        if any(t.requires for t in Tree(a).tensors):
+        if any(t.requires_grad for t in Tree(a).tensors):
             raise CaptureError(
                 f"{user_line()}: argument {name} requires grad, and a captured function gives its arguments none; "
                 "give it argument.detach(), or let the function use the Tensor without being given it"

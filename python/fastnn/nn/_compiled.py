@@ -107,7 +107,7 @@ for name, method in vars(Module).items():
 
 def requires_grad(argument: Any) -> bool:
     """Whether an argument is a Tensor that wants a gradient."""
-    return isinstance(argument, Tensor) and argument.requires
+    return isinstance(argument, Tensor) and argument.requires_grad
 
 
 @compiled_form.register
