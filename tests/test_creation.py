@@ -166,3 +166,23 @@ def test_numbers_that_change_between_recordings_are_refused() -> None:
     step(x)
     with pytest.raises(CaptureError, match="changed between two calls"):
         step(x)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i4"])
+def test_swapped_bytes_become_native(target: str, dtype: str) -> None:
+    swapped = np.array([1, 2, 3], dtype)
+    x = fastnn.Tensor(swapped)
+    assert x.dtype.isnative
+    assert x.dtype == swapped.dtype.newbyteorder("=")
+    assert (x * 2).tolist() == [2, 4, 6]
+    if dtype != ">i4":
+        w = fastnn.nn.Parameter(fastnn.Tensor(swapped))
+        (w * w).sum().backward()
+        assert w.grad is not None
+        assert w.grad.tolist() == [2, 4, 6]
+    x.data = swapped
+    assert x.dtype.isnative
+    native = np.ones(3)
+    assert fastnn.Tensor(native).array is native
+    with pytest.raises(TypeError, match="wants numbers; got dtype"):
+        x.data = np.array(["a"])

@@ -32,7 +32,7 @@ class Tensor(TensorMath):
     Parameters
     ----------
     data : array_like
-        Taken as it is, without a copy, where it is an array; `fastnn.tensor` copies.
+        Taken as it is, without a copy, where it is an array in native byte order; `fastnn.tensor` copies.
     requires_grad : bool
         Whether ``backward`` shall put a gradient into ``.grad``; only for float dtypes.
 
@@ -59,9 +59,7 @@ class Tensor(TensorMath):
     origin: tuple[Any, ...]  # of views taken while recording: the base, its node, the op and its arguments
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self.array = data.array if isinstance(data, Tensor) else np.asarray(data)
-        if self.array.dtype.kind not in "fiub":
-            raise TypeError(f"Tensor: data wants numbers; got dtype {self.array.dtype}")
+        self.array = numbers(data)
         self.grad, self.node, self.output, self.requires = None, None, 0, False
         if requires_grad:
             self.requires_grad_()
@@ -150,7 +148,7 @@ class Tensor(TensorMath):
 
     @data.setter
     def data(self, value: Any) -> None:
-        array = value.array if isinstance(value, Tensor) else np.asarray(value)
+        array = numbers(value)
         if state.recorder is not None:
             state.recorder.refuse("assignment to .data")
         self.array = array
@@ -395,6 +393,14 @@ class Tensor(TensorMath):
 
     def __itruediv__(self, other: Any) -> Tensor:
         return self.div_(other)
+
+
+def numbers(data: Any) -> Array:
+    """The array of a Tensor, or of anything that holds numbers, in native byte order."""
+    array: Array = data.array if isinstance(data, Tensor) else np.asarray(data)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"Tensor: data wants numbers; got dtype {array.dtype}")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def make(array: Array, node: Node | None, output: int) -> Tensor:
