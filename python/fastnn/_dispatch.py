@@ -28,12 +28,13 @@ def connect(op: Op) -> None:
 
 
 def noting(op: Op, kernel: Any) -> Any:
-    """A kernel that notes the inputs it changes in place, as those of the compiled core do by themselves."""
+    """A kernel that refuses read-only memory and notes what it changes, as those of the compiled core do themselves."""
     if not op.updates:
         return kernel
     places = [op.inputs.index(name) for name in op.updates]
 
     def noted(*args: Any) -> Any:
+        op.check_writeable(args)
         out = kernel(*args)
         if out is not NotImplemented:  # it has declined Tensors, and changed nothing
             wrote(*(args[i] for i in places))

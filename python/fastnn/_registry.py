@@ -165,9 +165,19 @@ class Op:
         """The words of a refusal come from the op's check, on every backend; without one, the kernel's reason."""
         if isinstance(why, BadIndex):
             return self.bad_index(int(why.args[0]))
+        self.check_writeable(args)
         if self.check is not None:
             self.check(*args)
         return TypeError(f"{self.name}: {why}")
+
+    def check_writeable(self, args: tuple[Any, ...]) -> None:
+        """Refuse read-only arrays that are to be changed."""
+        for name in self.updates:
+            given = args[self.inputs.index(name)]
+            for i, array in enumerate(given if type(given) is list else (given,)):
+                if type(array) is np.ndarray and not array.flags.writeable:
+                    which = f"{name}[{i}]" if type(given) is list else name
+                    raise ValueError(f"{self.name}: {which} wants memory that can be written; got a read-only array")
 
     def bad_index(self, position: int) -> IndexError:
         """One sentence for an index out of range, whoever found it."""
