@@ -155,3 +155,40 @@ def test_a_pass_within_a_pass(engine: Engine) -> None:
     y = Inner.apply(a)
     engine(y, np.ones(2), False)
     assert a.grad.tolist() == [2, 4]
+
+
+def test_a_given_gradient_takes_the_dtype_of_the_tensor(target: str) -> None:
+    w = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    for gradient in (np.array([1.0, 2.0]), fastnn.tensor([1, 2]), np.array([1, 2], ">f4")):
+        w.grad = None
+        w.backward(gradient)
+        assert w.grad is not None
+        assert w.grad.dtype == np.float32
+        assert w.grad.tolist() == [1, 2]
+        w.grad = None
+        (w * 2).backward(gradient)
+        assert w.grad.dtype == np.float32
+        assert w.grad.tolist() == [2, 4]
+
+
+def test_given_gradients_are_checked() -> None:
+    y = leaf(1, 2) * 2
+    for gradient, kind in (([1.0, 1.0], "list"), (3.0, "float")):
+        with pytest.raises(TypeError, match=f"gradient wants a Tensor or an array; got {kind}"):
+            y.backward(gradient)
+    with pytest.raises(ValueError, match=r"gradient wants shape \(2,\); got \(3,\)"):
+        y.backward(fastnn.ones(3))
+    with pytest.raises(TypeError, match="tensor wants a Tensor or several in a list or tuple; got float"):
+        fastnn.autograd.backward(3.0)
+    with pytest.raises(ValueError, match="gradient wants a list or tuple of length 2"):
+        fastnn.autograd.backward([y, y], np.ones(2))
+
+
+def test_several_tensors_at_once(target: str) -> None:
+    a, b = leaf(1, 2), leaf(3, 5)
+    shared = ops.square(a)
+    fastnn.autograd.backward([(shared * b).sum(), shared.sum(), b], [None, None, np.array([1.0, 2.0])])
+    assert a.grad.tolist() == [2 * 4, 4 * 6]
+    assert b.grad.tolist() == [2, 6]
+    with pytest.raises(RuntimeError, match="were freed"):
+        shared.sum().backward()

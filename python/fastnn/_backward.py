@@ -10,22 +10,23 @@ import numpy as np
 
 from . import ops
 from ._backends import cpp
-from ._engine import Node, factory, renewed, serial, unwrap
+from ._engine import Node, factory, renewed, serial
 from ._registry import BadIndex, Refused, fallback_column, state
 from ._writes import written_since
 
 
 def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> None:
-    """Add the gradient of `tensor` with respect to every leaf that requires grad to that leaf's ``.grad``.
+    """Add the gradients of `tensor` with respect to every leaf that requires grad to that leaf's ``.grad``.
 
     Reverse-mode accumulation (Griewank and Walther, Evaluating Derivatives, 2008, chapter 3).
 
     Parameters
     ----------
     tensor
-        Where to begin; a scalar unless `gradient` is given.
+        Where to begin, a Tensor or several in a list or tuple; scalars unless `gradient` is given.
     gradient
-        The gradient of something with respect to `tensor`; same shape. 1 for a scalar.
+        The gradient of something with respect to `tensor`, a Tensor or an array of its shape, cast to its dtype; 1 for
+        a scalar. For several Tensors a list or tuple, in which None stands for 1.
     retain_graph
         Keep the saved values, so that backward may be called again.
 
@@ -33,7 +34,24 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
     ------
     RuntimeError
         Where there is no graph, it was freed, or a saved value was changed in place.
+    TypeError, ValueError
+        For other kinds of `tensor` and `gradient`, or another shape.
     """
+    if isinstance(tensor, (list, tuple)):
+        given = [None] * len(tensor) if gradient is None else gradient
+        if not isinstance(given, (list, tuple)) or len(given) != len(tensor):
+            raise ValueError(f"backward: gradient wants a list or tuple of length {len(tensor)}")
+        run_all([(t, first_gradient(t, g)) for t, g in zip(tensor, given, strict=True)], bool(retain_graph))
+        return
+    dy = first_gradient(tensor, gradient)
+    engine = cpp.core.backward if cpp.core is not None and state.recorder is None else run
+    engine(tensor, dy, bool(retain_graph))
+
+
+def first_gradient(tensor: Any, gradient: Any) -> Any:
+    """The array of the gradient to begin with at a Tensor."""
+    if not isinstance(tensor, factory.tensor):
+        raise TypeError(f"backward: tensor wants a Tensor or several in a list or tuple; got {type(tensor).__name__}")
     array = tensor.array
     if not renewed(tensor).requires:
         raise RuntimeError("backward: this tensor does not require grad and has no graph behind it")
@@ -44,19 +62,27 @@ def backward(tensor: Any, gradient: Any = None, retain_graph: bool = False) -> N
         dy.fill(1)  # in 0.2 us, np.ones takes 0.8
         if state.recorder is not None:
             state.recorder.constant(dy)
-    else:
-        dy = unwrap(gradient)
-        if type(dy) is not np.ndarray or dy.shape != array.shape:
-            raise ValueError(f"backward: gradient wants shape {array.shape}; got {np.shape(dy)}")
-    engine = cpp.core.backward if cpp.core is not None and state.recorder is None else run
-    engine(tensor, dy, bool(retain_graph))
+        return dy
+    dy = gradient.array if isinstance(gradient, factory.tensor) else gradient
+    if not isinstance(dy, np.ndarray):
+        raise TypeError(f"backward: gradient wants a Tensor or an array; got {type(dy).__name__}")
+    if dy.shape != array.shape:
+        raise ValueError(f"backward: gradient wants shape {array.shape}; got {dy.shape}")
+    return dy if type(dy) is np.ndarray and dy.dtype == array.dtype else ops.cast(dy, array.dtype)
 
 
 def run(tensor: Any, dy: Any, retain_graph: bool) -> None:
     """The pass itself; csrc/bindings/backward.cpp is the same for steps that are not being recorded by `compile`."""
+    run_all([(tensor, dy)], retain_graph)
+
+
+def run_all(roots: list[tuple[Any, Any]], retain_graph: bool) -> None:
+    """The pass from several Tensors at once, with a gradient for each."""
     waiting: list[tuple[int, Node]] = []
     held: set[int] = set()
-    deliver((tensor,), (dy,), dy, serial(), waiting, held)
+    now = serial()
+    for tensor, dy in roots:
+        deliver((tensor,), (dy,), dy, now, waiting, held)
     while waiting:
         node = heappop(waiting)[1]
         dy, node.grad = node.grad, None
