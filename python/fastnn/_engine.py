@@ -6,8 +6,9 @@ A node is made for each recorded call and holds the op, its inputs and what the 
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from itertools import count
 from typing import Any
 
@@ -56,7 +57,7 @@ class Node:
 
 
 class no_grad:  # noqa: N801 (PyTorch's name)
-    """Context manager and decorator: nothing is recorded for backward inside.
+    """Context manager and decorator, with or without parentheses: nothing is recorded for backward inside.
 
     Examples
     --------
@@ -68,10 +69,16 @@ class no_grad:  # noqa: N801 (PyTorch's name)
     False
     """
 
-    value = False
+    value: bool = False
+    previous: list[bool]  # what was set around each block that it stands for
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        """The context manager; for a function, the function decorated."""
+        self = super().__new__(cls)
+        self.previous = []
+        return self if function is None else self(function)
 
     def __enter__(self) -> None:
-        self.previous = getattr(self, "previous", [])
         self.previous.append(mode.enabled)
         mode.enabled = self.value
 
@@ -79,12 +86,18 @@ class no_grad:  # noqa: N801 (PyTorch's name)
         mode.enabled = self.previous.pop()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        value = self.value
+
         @functools.wraps(function)
         def inside(*args: Any, **keywords: Any) -> Any:
-            with type(self)():
+            with set_grad_enabled(value):
                 return function(*args, **keywords)
 
-        return inside
+        @functools.wraps(function)
+        def generating(*args: Any, **keywords: Any) -> Any:
+            return (yield from _Resumed(function(*args, **keywords), value))
+
+        return generating if inspect.isgeneratorfunction(function) else inside
 
 
 class enable_grad(no_grad):  # noqa: N801
@@ -98,9 +111,56 @@ def is_grad_enabled() -> bool:
     return mode.enabled
 
 
-def set_grad_enabled(enabled: bool) -> None:
-    """Switch recording in this thread for good; `no_grad` is the form that undoes itself."""
-    mode.enabled = bool(enabled)
+class set_grad_enabled(no_grad):  # noqa: N801
+    """Switch recording in this thread, for good where it is called, for a block or a function as the others are.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> with fastnn.set_grad_enabled(False):
+    ...     fastnn.is_grad_enabled()
+    False
+    >>> fastnn.is_grad_enabled()
+    True
+    """
+
+    entered: bool
+
+    def __new__(cls, enabled: Any) -> Any:
+        """Switch at once, so that a plain call is enough."""
+        self = object.__new__(cls)
+        self.value, self.previous, self.entered = bool(enabled), [], False
+        no_grad.__enter__(self)
+        return self
+
+    def __enter__(self) -> None:
+        if self.entered:  # the first time the call has switched already
+            super().__enter__()
+        self.entered = True
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if not self.entered:  # a decorator switches inside the function only
+            self.entered, mode.enabled = True, self.previous.pop()
+        return super().__call__(function)
+
+
+class _Resumed(Generator[Any, Any, Any]):
+    """A generator that runs with recording on or off, between whose steps the caller's mode holds."""
+
+    def __init__(self, inner: Generator[Any, Any, Any], value: bool) -> None:
+        self.inner, self.value = inner, value
+
+    def send(self, sent: Any) -> Any:
+        with set_grad_enabled(self.value):
+            return self.inner.send(sent)
+
+    def throw(self, *raised: Any) -> Any:
+        with set_grad_enabled(self.value):
+            return self.inner.throw(*raised)
+
+    def close(self) -> None:
+        with set_grad_enabled(self.value):
+            self.inner.close()
 
 
 def install(tensor: Any, make: Any) -> None:
