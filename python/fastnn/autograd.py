@@ -29,14 +29,19 @@ Array = np.ndarray[Any, Any]
 class Context:
     """What a Function's forward keeps for its backward: saved tensors, and any attribute it sets."""
 
-    saved_tensors: tuple[Tensor, ...] = ()
+    saved_tensors: tuple[Tensor | None, ...] = ()
+    non_differentiable: tuple[Tensor, ...] = ()
     needs_input_grad: tuple[bool, ...] = ()
 
-    def save_for_backward(self, *tensors: Tensor) -> None:
-        """Keep tensors for backward; they come back as ``saved_tensors``."""
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Say which outputs have no gradient; those that are no floats have none anyway."""
+        self.non_differentiable = tensors
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep tensors for backward; they come back as ``saved_tensors``, and None as None."""
         for t in tensors:
-            if not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward wants Tensors; got {type(t).__name__}")
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(f"save_for_backward wants Tensors or None; got {type(t).__name__}")
         self.saved_tensors = tensors
 
 
@@ -45,7 +50,8 @@ class Function:
 
     ``forward(ctx, *args)`` computes a Tensor or a tuple of them; ``backward(ctx, *grads)`` takes a gradient for each
     and returns one for each argument of forward (None where there is none). Both run without recording. In a captured
-    step they are call-back nodes.
+    step they are call-back nodes. Where there is a static method ``setup_context(ctx, inputs, output)``, it fills the
+    context, and forward is ``forward(*args)``.
 
     Examples
     --------
@@ -64,6 +70,8 @@ class Function:
     >>> x.grad
     tensor([ 3., 12.])
     """
+
+    setup_context: Any = None  # to be overridden where forward shall not take the context
 
     @staticmethod
     def forward(ctx: Any, *args: Any) -> Any:
@@ -116,7 +124,10 @@ class _FunctionCall:
             state.active = recorder.real
         try:
             with no_grad():
-                out = self.function.forward(context, *args)
+                setup = self.function.setup_context
+                out = self.function.forward(*args) if setup else self.function.forward(context, *args)
+                if setup:
+                    setup(context, tuple(args), out)
         finally:
             state.recorder, state.active = recorder, active
         outs = out if isinstance(out, tuple) else (out,)
@@ -124,7 +135,10 @@ class _FunctionCall:
             if not isinstance(o, Tensor):
                 raise TypeError(f"{self.name}.forward wants to return Tensors; got {type(o).__name__}")
         self.single, self.outputs = not isinstance(out, tuple), len(outs)
-        return (*(o.array for o in outs), *(t.array for t in context.saved_tensors))
+        marked = set(map(id, context.non_differentiable))
+        self.differentiable = [o.dtype.kind == "f" and id(o) not in marked for o in outs]
+        self.kept = [t is not None for t in context.saved_tensors]
+        return (*(o.array for o in outs), *(t.array for t in context.saved_tensors if t is not None))
 
     def run(self) -> Any:
         """Forward, and a node where a gradient is wanted."""
@@ -138,10 +152,11 @@ class _FunctionCall:
             node = Node()
             node.op, node.inputs, node.needs, node.grad = self, self.tensors, needs, None
             node.saved, node.serial, node.clock = arrays[self.outputs :], serial(), state.clock
-        results = tuple(make(a, node, i) for i, a in enumerate(arrays[: self.outputs]))
-        for result in results if mode.enabled else ():
+        nodes = [node if differentiable else None for differentiable in self.differentiable]
+        results = tuple(make(a, n, i) for i, (a, n) in enumerate(zip(arrays, nodes, strict=False)))
+        for result, differentiable in zip(results, self.differentiable, strict=True) if mode.enabled else ():
             for t in self.tensors:
-                if is_view(result.array, t.array):
+                if differentiable and is_view(result.array, t.array):
                     result.origin = (t, t.node, self)
         self.shapes = [(a.shape, a.dtype) for a in arrays[: self.outputs]]
         return results[0] if self.single else results
@@ -156,7 +171,8 @@ class _FunctionCall:
     def backward(self, dy: Any, *saved_and_needs: Any) -> tuple[Any, ...]:
         """The kernel: a gradient (several: a list), saved arrays and `needs` in; gradients of the Tensors out."""
         context = self.context
-        context.saved_tensors = tuple(make(a, None, 0) for a in saved_and_needs[:-1])
+        saved = iter(saved_and_needs)
+        context.saved_tensors = tuple(make(next(saved), None, 0) if kept else None for kept in self.kept)
         given = dy if type(dy) is list else [dy]
         grads = [np.zeros(*s) if g is None else g for g, s in zip(given, self.shapes, strict=True)]
         recorder, state.recorder = state.recorder, None
@@ -169,11 +185,14 @@ class _FunctionCall:
         finally:
             state.recorder, state.active = recorder, active
         outs = out if isinstance(out, tuple) else (out,)
-        if len(outs) != len(self.args):
+        wanted = len(self.args)
+        if len(outs) < wanted or any(g is not None for g in outs[wanted:]):
             raise RuntimeError(f"{self.name}.backward returned {len(outs)} gradients for {len(self.args)} arguments")
         results = []
         for i, t in zip(self.places, self.tensors, strict=True):
             g = outs[i]
+            if g is not None and not isinstance(g, Tensor):
+                raise TypeError(f"{self.name}.backward wants to return Tensors or None; got {type(g).__name__}")
             if g is not None and g.shape != t.shape:
                 raise RuntimeError(f"{self.name}.backward: gradient {i} wants shape {t.shape}; got {g.shape}")
             results.append(None if g is None else g.array)
