@@ -132,11 +132,12 @@ PyObject* origin_of(const ApplySpec& a, PyObject* const* args, const Raw& raw) {
 
 // Whether a Tensor is a view whose base was changed in place inside the graph since.
 bool stale(PyObject* tensor) {
-  while (PyObject* origin = slot(tensor, autograd.of_tensor.origin)) {
+  for (;;) {
+    PyObject* origin = slot(tensor, autograd.of_tensor.origin);
+    if (!origin || origin == Py_None) return false;
     tensor = PyTuple_GET_ITEM(origin, 0);
     if (slot(tensor, autograd.of_tensor.node) != PyTuple_GET_ITEM(origin, 1)) return true;
   }
-  return false;
 }
 
 bool renew(PyObject* tensor) {
@@ -153,7 +154,13 @@ PyObject* tensor_of(const ApplySpec& a, PyObject* const* args, const Raw& raw, P
   PyObject* node = nullptr;
   if (on && needs && !(node = new_node(a, args, raw, out, needs))) return nullptr;
   PyObject* tensor = new_tensor(array, node);
-  if (tensor && on && view && !(slot(tensor, autograd.of_tensor.origin) = origin_of(a, args, raw))) Py_CLEAR(tensor);
+  if (tensor && on && view) {
+    PyObject* origin = origin_of(a, args, raw);
+    if (!origin)
+      Py_CLEAR(tensor);
+    else
+      set_slot(tensor, autograd.of_tensor.origin, origin);
+  }
   return tensor;
 }
 
