@@ -104,7 +104,7 @@ def medians(found: Sequence[Column], seconds: float, rounds: int = 7) -> dict[st
 
 def machine(threads: int, others: Sequence[Any] = ()) -> dict[str, Any]:
     """What a table of times is worth nothing without."""
-    versions = {"fastnn": _config.version(), "Python": platform.python_version(), "NumPy": np.__version__}
+    versions = {"fastnn": fastnn.__version__, "Python": platform.python_version(), "NumPy": np.__version__}
     if "numba" in fastnn.backends():
         versions["Numba"] = metadata.version("numba")
     versions |= {peer.LIBRARY: peer.version() for peer in others}
