@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from . import autograd, data, datasets, io, losses, models, nn, ops, optim, train
-from ._config import __version__ as __version__
+from . import _config, autograd, data, datasets, io, losses, models, nn, ops, optim, train
 from ._config import (
     get_num_threads,
     get_winograd,
@@ -132,3 +131,10 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """``__version__``, looked up when it is asked for: what knows it takes 20 ms to import."""
+    if name == "__version__":
+        return _config.version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,7 @@ import operator
 import os
 import platform
 import sys
-from importlib import metadata
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,10 +21,15 @@ from .random import refuse_while_recording
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
-try:
-    __version__ = metadata.version("fastnn")
-except metadata.PackageNotFoundError:
-    __version__ = "(from a source folder)"
+@cache
+def version() -> str:
+    """The version of fastnn that is installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("fastnn")
+    except metadata.PackageNotFoundError:
+        return "(from a source folder)"
 
 
 def set_num_threads(n: int) -> None:
@@ -203,7 +208,7 @@ def show_config(ops: bool = False, file: TextIO | None = None) -> None:
     reasons = {name: usable(name) for name in reversed(BACKENDS)}
     core, threads = _blas.core(), _blas.get_threads()
     details = ", ".join([f"core {core}"] * bool(core) + [f"{threads} threads"] * bool(threads))
-    print(f"fastnn {__version__}, Python {platform.python_version()}, NumPy {np.__version__}", file=file)
+    print(f"fastnn {version()}, Python {platform.python_version()}, NumPy {np.__version__}", file=file)
     print(f"backend   {backend()}; usable here: {', '.join(n for n, why in reasons.items() if not why)}", file=file)
     for name, why in reasons.items():
         if why:

@@ -350,12 +350,12 @@ class Tensor(TensorMath):
     def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """``self += alpha * other``."""
         before = self._before(other)
-        return self._put(ops.add(before, other if alpha == 1 else ops.multiply(other, alpha)), before)
+        return self._put(before.add(other, alpha=alpha), before)
 
     def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
         """``self -= alpha * other``."""
         before = self._before(other)
-        return self._put(ops.subtract(before, other if alpha == 1 else ops.multiply(other, alpha)), before)
+        return self._put(before.sub(other, alpha=alpha), before)
 
     def mul_(self, other: Any) -> Tensor:
         """``self *= other``."""

@@ -40,7 +40,7 @@ def register_threadpoolctl() -> None:
             state.bump()
 
         def get_version(self) -> str:
-            return _config.__version__
+            return _config.version()
 
         def set_additional_attributes(self) -> None:
             self.isa = str(cpp.core.isa())

@@ -87,7 +87,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "fastnn", description="Neural networks on the CPU: train one, use it, look inside."
     )
-    parser.add_argument("--version", action="version", version=f"fastnn {_config.__version__}")
+    parser.add_argument("--version", action="version", version=f"fastnn {_config.version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     sub = commands.add_parser("train", help="train a network on a data set", description=train.__doc__)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from .lift import Kernels, elementwise
-from .special import density, phi, sigmoid_of, softplus_of
+from .special import bounded, density, phi, sigmoid_of, softplus_of
 
 KERNELS: Kernels = {}
 pointwise = elementwise(KERNELS)
@@ -148,8 +148,7 @@ def mish_backward(dy, x):
 
 @pointwise
 def hardtanh(x, low, high):
-    raised = low if x < low or low != low else x
-    return high if raised > high or high != high else raised
+    return bounded(x, low, high)
 
 
 @pointwise

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from .lift import Kernels, elementwise
+from .special import bounded
 
 KERNELS: Kernels = {}
 pointwise = elementwise(KERNELS)
@@ -76,8 +77,7 @@ def where(condition, a, b):
 
 @pointwise
 def clip(x, low, high):
-    raised = low if x < low or low != low else x
-    return high if raised > high or high != high else raised
+    return bounded(x, low, high)
 
 
 @pointwise

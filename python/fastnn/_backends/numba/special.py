@@ -16,6 +16,13 @@ BEYOND = -4.833646656726457e-17  # sqrt(1/2) - ROOT_HALF
 
 
 @jit
+def bounded(x, low, high):
+    """min(max(x, low), high), where a NaN among them stays."""
+    raised = low if x < low or low != low else x
+    return high if raised > high or high != high else raised
+
+
+@jit
 def sigmoid_of(x):
     """1 / (1 + exp(-x)) without overflow."""
     e = math.exp(-math.fabs(x))
