@@ -2,22 +2,30 @@
 //
 //   forward   Y = X W^T + b        dX = dY W        dW = dY^T X        db = sum of dY over rows
 //
-// Inputs X often hold many zeros, which both products with them skip then. In captured steps also with relu in the
-// epilogue: Y = relu(X W^T + b), and dX = dY W where X > 0 for an X that is itself the result of a relu.
+// Inputs X often hold many zeros, and dY does before a relu: products skip them. In captured steps also with relu in
+// the epilogue: Y = relu(X W^T + b), and dX = dY W where X > 0 for an X that is itself the result of a relu.
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/zeros.h"
 #include "kernels/row_sums.h"
 #include "kernels/table.h"
-#include "kernels/zeros.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
 
 template <class T>
-size_t scratch_bytes(const GemmShape& s) {
+GemmArgs<T> sizes(const GemmShape& s) {
   GemmArgs<T> g{};
   g.m = s.m, g.n = s.n, g.k = s.k;
   g.a_row = s.a_row, g.a_col = s.a_col, g.b_row = s.b_row, g.b_col = s.b_col;
-  return gemm_scratch(g);
+  return g;
+}
+template <class T>
+size_t whole_scratch(const GemmShape& s) {
+  return gemm_scratch(sizes<T>(s));
+}
+template <class T>
+size_t skipping_scratch(const GemmShape& s) {
+  return zeros_scratch(sizes<T>(s));
 }
 
 // A matrix by its first element and element strides.
@@ -45,15 +53,6 @@ FASTNN_INLINE GemmArgs<T> arguments(int64_t m, int64_t n, int64_t k, Matrix<T> a
   return g;
 }
 
-template <class T>
-FASTNN_INLINE void product(Context& x, int64_t m, int64_t n, int64_t k, Matrix<T> a, Matrix<T> b, T* c,
-                           Epilogue epilogue = Epilogue::none, Matrix<T> mask = {}) {
-  GemmArgs<T> g = arguments(m, n, k, a, b, c, n);
-  g.epilogue = epilogue;
-  g.mask = mask.p, g.mask_row = mask.row;
-  gemm(x, g);
-}
-
 // dim: m, n, k
 template <class T, Epilogue E>
 int64_t linear_run(const Call& c, Context& x) noexcept {
@@ -61,7 +60,7 @@ int64_t linear_run(const Call& c, Context& x) noexcept {
   GemmArgs<T> g = arguments(m, n, k, matrix<T>(c.in(0)), matrix<T>(c.in(1)).transposed(), c.out(0).as<T>(), n);
   g.bias = c.has(2) ? c.in(2).as<T>() : nullptr;
   g.epilogue = E;
-  if (!gemm_skipping_zeros(x, g, false)) gemm(x, g);
+  gemm_skipping_zeros(x, g);
   return -1;
 }
 
@@ -70,13 +69,17 @@ int64_t linear_backward_run(const Call& c, Context& x) noexcept {
   const int64_t m = c.dim[0], n = c.dim[1], k = c.dim[2];
   const Matrix<T> dy = matrix<T>(c.in(0));
   const Matrix<T> input = matrix<T>(c.in(1));
-  if (c.wants(0)) product<T>(x, m, k, n, dy, matrix<T>(c.in(2)), c.out(0).as<T>(), E, input);
+  if (c.wants(0)) {
+    GemmArgs<T> g = arguments(m, k, n, dy, matrix<T>(c.in(2)), c.out(0).as<T>(), k);
+    g.epilogue = E;
+    g.mask = input.p, g.mask_row = input.row;
+    gemm_skipping_zeros(x, g);
+  }
   if (c.wants(1)) {  // in the memory order of W
     T* dw = c.out(1).as<T>();
     const bool by_columns = c.out(1).stride[1] != int64_t(sizeof(T));
-    const GemmArgs<T> turned = arguments(k, n, m, input.transposed(), dy, dw, by_columns ? n : k);
-    if (!gemm_skipping_zeros(x, turned, !by_columns))
-      gemm(x, by_columns ? turned : arguments(n, k, m, dy.transposed(), input, dw, k));
+    gemm_skipping_zeros(x, by_columns ? arguments(k, n, m, input.transposed(), dy, dw, n)
+                                      : arguments(n, k, m, dy.transposed(), input, dw, k));
   }
   if (c.wants(2)) sum_rows(x, m, n, dy.p, dy.row, c.out(2).as<T>());
   return -1;
@@ -102,7 +105,8 @@ int64_t matmul_run(const Call& c, Context& x) noexcept {
       return reinterpret_cast<const T*>(reinterpret_cast<const char*>(p) + bytes);
     };
     T* y = reinterpret_cast<T*>(c.out(0).data + at[2]);
-    product<T>(context, m, n, k, {moved(a.p, at[0]), a.row, a.col}, {moved(b.p, at[1]), b.row, b.col}, y);
+    const Matrix<T> left{moved(a.p, at[0]), a.row, a.col}, right{moved(b.p, at[1]), b.row, b.col};
+    gemm(context, arguments(m, n, k, left, right, y, n));
   };
   if (batches == 1) {
     one(0, x);
@@ -117,7 +121,8 @@ int64_t matmul_run(const Call& c, Context& x) noexcept {
 
 }  // namespace
 
-size_t (*const gemm_scratch_bytes[2])(const GemmShape&) = {scratch_bytes<float>, scratch_bytes<double>};
+size_t (*const gemm_scratch_bytes[2])(const GemmShape&) = {whole_scratch<float>, whole_scratch<double>};
+size_t (*const zeros_scratch_bytes[2])(const GemmShape&) = {skipping_scratch<float>, skipping_scratch<double>};
 const Run linear_kernel[2] = {linear_run<float, Epilogue::none>, linear_run<double, Epilogue::none>};
 const Run linear_relu_kernel[2] = {linear_run<float, Epilogue::relu>, linear_run<double, Epilogue::relu>};
 const Run linear_backward_kernel[2] = {linear_backward_run<float, Epilogue::none>,

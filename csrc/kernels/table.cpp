@@ -12,6 +12,7 @@ const Table table = {
 #include "kernels/kernels.def"
     },
     gemm_scratch_bytes,
+    zeros_scratch_bytes,
     fma_loop,
 };
 

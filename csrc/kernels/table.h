@@ -22,6 +22,7 @@ struct GemmShape {
 struct Table {
   const Run* run[size_t(Kernel::count)];                  // run[kernel][dtype]
   size_t (*const* gemm_scratch)(const GemmShape& shape);  // gemm_scratch[dtype]
+  size_t (*const* zeros_scratch)(const GemmShape& shape);
   // fma_loop[dtype]: does that many rounds of fused multiply-adds and returns the flops.
   int64_t (*const* fma_loop)(int64_t rounds, double& sum) noexcept;
 };
@@ -29,6 +30,7 @@ struct Table {
 #ifdef FASTNN_ISA
 namespace FASTNN_ISA {
 extern size_t (*const gemm_scratch_bytes[2])(const GemmShape&);
+extern size_t (*const zeros_scratch_bytes[2])(const GemmShape&);
 extern int64_t (*const fma_loop[2])(int64_t, double&) noexcept;
 #define KERNEL(name) extern const Run name##_kernel[2];
 #include "kernels/kernels.def"

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "kernels/blocks.h"
-#include "kernels/skipping.h"
 #include "ops/op.h"
 
 namespace fastnn {
@@ -30,8 +29,9 @@ Strides strides(const View& v) {
   return {v.rank > 1 ? v.stride[v.rank - 2] / size : 0, v.stride[v.rank - 1] / size};
 }
 
+// Of a product in a layer, which skips zeros.
 size_t product_scratch(DType t, int64_t m, int64_t n, int64_t k, Strides a, Strides b) {
-  return kernel_table().gemm_scratch[int(t)]({m, n, k, a.row, a.col, b.row, b.col});
+  return kernel_table().zeros_scratch[int(t)]({m, n, k, a.row, a.col, b.row, b.col});
 }
 
 Strides transposed(Strides s) { return {s.col, s.row}; }
@@ -63,8 +63,7 @@ void prepare_linear(Call& c, Kernel which) {  // "vvo": x, w, b
   like(y, c.in(0));
   y.shape[y.rank - 1] = n;
   y.make_dense();
-  c.scratch = std::max(product_scratch(t, m, n, k, strides(c.in(0)), transposed(strides(c.in(1)))),
-                       skipping_scratch(m, n, k, itemsize_of[int(t)]));
+  c.scratch = product_scratch(t, m, n, k, strides(c.in(0)), transposed(strides(c.in(1))));
   c.run = kernel(which, t);
 }
 
@@ -86,7 +85,6 @@ void prepare_linear_backward(Call& c, Kernel which) {  // "vvvn": dy, x, w -> dx
     const bool by_columns = c.out(1).stride[1] != w.itemsize();
     c.scratch = std::max(c.scratch, by_columns ? product_scratch(t, k, n, m, transposed(input), dy)
                                                : product_scratch(t, n, k, m, transposed(dy), input));
-    c.scratch = std::max(c.scratch, skipping_scratch(k, n, m, itemsize_of[int(t)]));
   }
   const int64_t row_blocks = blocks(m, column_block);
   if (c.wants(2) && row_blocks > 1) c.scratch = std::max(c.scratch, size_t(row_blocks * n * w.itemsize()));
@@ -137,7 +135,7 @@ void matmul(Call& c) {  // "vv": NumPy's matmul
 
   Strides sa = strides(a), sb = strides(b);
   if (column) sb = {sb.col, 0};
-  const size_t each = round_up(product_scratch(t, m, n, k, sa, sb), 64);
+  const size_t each = round_up(kernel_table().gemm_scratch[int(t)]({m, n, k, sa.row, sa.col, sb.row, sb.col}), 64);
   constexpr int64_t most_chunks = 64;
   const double flops = 2.0 * double(m) * double(n) * double(k);
   const int64_t enough = int64_t(1 + 1e6 / (flops + 1));  // batches that are worth a chunk
