@@ -159,3 +159,22 @@ def test_reshape_copies_only_where_it_must() -> None:
     y = ops.reshape(X.T, (60,))
     assert np.array_equal(y, X.T.reshape(60))
     assert not np.shares_memory(y, X)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64, bool])
+@pytest.mark.parametrize("width", [1, 3, 8, 15, 16, 17, 33, 100, 255, 257, 784, 1500])
+@pytest.mark.usefixtures("target")
+def test_take_copies_rows_of_any_length(width: int, kind: type) -> None:
+    x = (np.arange(50 * width) % 251).reshape(50, width).astype(kind)
+    numbers = np.array([49, 0, -50, -1, *range(20, 0, -1)])
+    assert np.array_equal(ops.take(x, numbers), x[numbers])
+    assert np.array_equal(ops.take(x[:, 1:], numbers), x[numbers, 1:])
+
+
+@pytest.mark.usefixtures("target")
+def test_take_from_what_is_larger_than_caches(dtype: type) -> None:
+    x = np.arange(3 << 20, dtype=dtype).reshape(-1, 768)
+    numbers = np.random.default_rng(0).permutation(len(x))[:40]
+    assert np.array_equal(ops.take(x, numbers), x[numbers])
+    with pytest.raises(IndexError, match="position 7"):
+        ops.take(x, np.where(np.arange(40) == 7, len(x), numbers))

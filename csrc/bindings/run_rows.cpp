@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <memory>
 
 #include "bindings/bound_plan.h"
+#include "runtime/parallel.h"
 
 namespace fastnn {
 namespace {
@@ -24,18 +24,28 @@ std::vector<View> views_of(const py::list& arrays) {
   return views;
 }
 
-// Rows are anywhere in memory: the next ones are on their way while one is copied.
-constexpr int64_t ahead = 2;
-
-void gather(char* row, const View& source, const int64_t* numbers, int64_t count) {
-  const size_t bytes = size_t(source.size() / source.shape[0] * source.itemsize());
-  const auto at = [&](int64_t r) { return source.data + size_t(numbers[r]) * bytes; };
-  for (int64_t r = 0; r < count; r++, row += bytes) {
-    if (r + ahead < count)
-      for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(at(r + ahead) + line);
-    std::memcpy(row, at(r), bytes);
+// Batches of a source's rows in a memory of their own: the op take, prepared once.
+struct Gather {
+  Gather(const View& source, const View& batch) : memory(memory_for(batch)), node(2 + max_outs + max_args) {
+    Call& c = node.call;
+    c.op = find_op("take");
+    c.n_args = 2;
+    c.n_out = 1;
+    c.needs = 1;
+    for (uint16_t a = 0; a <= c.n_args; a++) c.first[a] = a;
+    c.in(0) = source;
+    shaped(c.in(1), DType::i64, 1, batch.shape);
+    c.op->prepare(c);
+    c.out(0).data = memory->data;
   }
-}
+  void operator()(char* numbers) noexcept {
+    node.call.in(1).data = numbers;
+    execute(node.call, nullptr, thread_pool());
+  }
+
+  Memory memory;
+  Node node;
+};
 
 bool is_finite(const char* value, DType dtype) {
   if (dtype == DType::f32) return std::isfinite(*reinterpret_cast<const float*>(value));
@@ -55,7 +65,7 @@ bool BoundPlan::takes_rows(const std::vector<View>& sources, const View& rows) c
   for (size_t i = 0; i < sources.size(); i++) {
     const View &source = sources[i], &want = arguments_[i].want;
     if (batch < 1 || source.rank != want.rank || source.shape[0] < 1 || source.dtype != want.dtype ||
-        want.shape[0] != batch)
+        want.shape[0] != batch || want.dtype == DType::other)
       return false;
     for (int d = 1; d < want.rank; d++)
       if (source.shape[d] != want.shape[d]) return false;
@@ -80,10 +90,10 @@ int64_t BoundPlan::run_rows(const py::list& sources, const py::array& rows, int6
     for (const View& source : from)
       if (numbers[r] < 0 || numbers[r] >= source.shape[0]) throw py::index_error("run_epoch: rows wants row numbers");
   if (!read_cells(frame)) throw py::error_already_set();
-  std::vector<Memory> gathered;
-  for (const Argument& a : arguments_) {
-    gathered.push_back(memory_for(a.want));
-    frame.move_slot(a.slot, gathered.back()->data);
+  std::vector<Gather> gathers;
+  for (size_t i = 0; i < from.size(); i++) {
+    gathers.emplace_back(from[i], arguments_[i].want);
+    frame.move_slot(arguments_[i].slot, gathers[i].memory->data);
   }
   const bool watched = !returned_.empty() && returned_[0].view.size() == 1;
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
@@ -92,7 +102,7 @@ int64_t BoundPlan::run_rows(const py::list& sources, const py::array& rows, int6
   {
     py::gil_scoped_release release;
     for (bool go = done < most; go;) {
-      for (size_t i = 0; i < from.size(); i++) gather(gathered[i]->data, from[i], numbers + done * batch, batch);
+      for (Gather& gather : gathers) gather(order.data + (at + done * batch) * order.itemsize());
       for (size_t j = 0; j < to.size(); j++) frame.move_slot(returned_[j].slot, to[j].data + done * to[j].stride[0]);
       read_offsets(frame);
       frame.bind();

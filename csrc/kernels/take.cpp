@@ -6,27 +6,61 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-// The first index outside [-n, n), or -1.
+// The first index outside [-n, n), or -1. What lies outside has the sign bit in one of the two differences.
 FASTNN_INLINE int64_t first_bad(const int64_t* index, int64_t count, int64_t n) {
-  for (int64_t i = 0; i < count; i++)
-    if (index[i] < -n || index[i] >= n) return i;
-  return -1;
+  const auto outside = [=](int64_t i) FASTNN_INLINED {
+    return (uint64_t(n) - 1 - uint64_t(index[i])) | (uint64_t(index[i]) + uint64_t(n));
+  };
+  uint64_t any = 0;
+  for (int64_t i = 0; i < count; i++) any |= outside(i);  // in vectors, having no way out
+  if (int64_t(any) >= 0) return -1;
+  int64_t bad = 0;
+  while (int64_t(outside(bad)) >= 0) bad++;
+  return bad;
 }
 
-// Copies a row of a few items, which takes memcpy longer to begin than to do.
+// Copies a row of a few vectors, which takes memcpy longer to begin than to do. All but its ends go to whole lines of
+// the output: a store across two lines takes two turns (1,000 rows of 100 floats in 8.0 us rather than 8.6).
 template <class T>
 FASTNN_INLINE void copy_items(char* to, const char* from, int64_t bytes) {
   constexpr int64_t vector = sizeof(Vec<T>);
+  const auto get = [&](int64_t at) FASTNN_INLINED { return Vec<T>::load(reinterpret_cast<const T*>(from + at)); };
+  const auto put = [&](Vec<T> v, int64_t at) FASTNN_INLINED { v.store(reinterpret_cast<T*>(to + at)); };
   if (bytes == int64_t(sizeof(T))) {
     __builtin_memcpy(to, from, sizeof(T));
   } else if (bytes > 16 * vector || bytes % int64_t(sizeof(T))) {
     __builtin_memcpy(to, from, size_t(bytes));
+  } else if (bytes < vector) {
+    const int m = int(bytes / int64_t(sizeof(T)));
+    store(load(reinterpret_cast<const T*>(from), m), reinterpret_cast<T*>(to), m);
   } else {
-    for_vectors<T>(bytes / int64_t(sizeof(T)), [&](int64_t i, int m) FASTNN_INLINED {
-      store(load(reinterpret_cast<const T*>(from) + i, m), reinterpret_cast<T*>(to) + i, m);
-    });
+    const Vec<T> first = get(0), last = get(bytes - vector);
+    for (int64_t at = vector - int64_t(reinterpret_cast<uintptr_t>(to) % vector); at < bytes - vector; at += vector)
+      put(get(at), at);
+    put(first, 0);
+    put(last, bytes - vector);
   }
 }
+
+// The processor sees no order in rows by number, so they are sent for ahead of their time. Of what is in the caches a
+// first line is enough (9.2 us rather than 9.6 for 1,000 rows of 100 floats, all lines 9.6 too). What comes from memory
+// is sent for whole, and to the second cache, which waits for twice as many lines at a time as the first: batches of 32
+// rows of 3 KB take 5.3 us rather than 9.8 out of 60,000 rows, 4.1 rather than 6.5 out of 8,000. Tried and lost: the
+// same to the first cache (9.8), copying line by line as they are sent for (8.7), streaming stores (8.9), prefetchnta,
+// sending for the next batch's first rows (0-4 %).
+struct Ahead {
+  int64_t rows, bytes;
+
+  Ahead(int64_t source, int64_t row) : rows(1 + 4096 / (row + 1)), bytes(row < 4096 ? row : 4096) {
+    if (rows > 16) rows = 16;
+    if (source <= 8 << 20) bytes = 0;
+  }
+  FASTNN_INLINE void send_for(const char* row) const {
+    __builtin_prefetch(row);
+    const char* line = row - reinterpret_cast<uintptr_t>(row) % 64;
+    while ((line += 64) < row + bytes) __builtin_prefetch(line, 0, 2);
+  }
+};
 
 // dim: rows before the axis, length of the axis, bytes behind it, stride between rows of the axis.
 template <class T>
@@ -37,14 +71,13 @@ int64_t take_run(const Call& c, Context& x) noexcept {
   if (const int64_t bad = first_bad(index, count, n); bad >= 0) return bad;
   const char* from = c.in(0).data;
   char* to = c.out(0).data;
-  parallel_for(x, before * count, 1 + (1 << 18) / (bytes + 1), [&](int64_t lo, int64_t hi) {
+  const Ahead ahead(before * n * bytes, bytes);
+  parallel_for(x, before * count, 1 + (1 << 18) / (bytes + 1), [=](int64_t lo, int64_t hi) {
     int64_t k = lo % count;
     const char* block = from + lo / count * n * step;
     for (int64_t r = lo; r < hi; r++) {
-      const int64_t i = index[k];
-      const int64_t later = index[k + 4 < count ? k + 4 : k];  // the processor sees no order in these rows
-      for (int64_t at = 0; at < bytes && at < 1024; at += 64)
-        __builtin_prefetch(block + (later < 0 ? later + n : later) * step + at);
+      const int64_t i = index[k], later = index[k + ahead.rows < count ? k + ahead.rows : k];
+      ahead.send_for(block + (later < 0 ? later + n : later) * step);
       copy_items<T>(to + r * bytes, block + (i < 0 ? i + n : i) * step, bytes);
       if (++k < count) continue;
       k = 0;

@@ -4,9 +4,10 @@
 namespace fastnn {
 namespace {
 
-// Kernels that only move bytes take whole numbers as floats of their size.
+// Kernels that only move bytes take whole numbers as floats of their size, and bools as bytes among floats.
 DType moved_as(DType t) {
   if (t == DType::i64) return DType::f64;
+  if (t == DType::b8) return DType::f32;
   if (!is_float(t)) throw Declined{};
   return t;
 }
