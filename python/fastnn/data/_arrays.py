@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._backends import cpp
 from .._registry import state
 from .._tensor import Tensor
 from ..random import host
@@ -49,10 +50,13 @@ def gatherer(array: Array) -> Callable[[Array], Array]:
         return array.__getitem__  # faster than take, for single numbers only
     axes = (0, *sorted(range(1, array.ndim), key=lambda axis: -abs(array.strides[axis])))
     rows = np.ascontiguousarray(array.transpose(axes))
+    take = cpp.kernel("take")  # on any backend: it is no part of what a step records, and fetches rows ahead of time
+    if take is None or take(rows, np.empty(0, np.int64), 0) is NotImplemented:
+        take = np.take
     if axes == tuple(range(array.ndim)):
-        return lambda index: rows.take(index, 0)
+        return lambda index: take(rows, index, 0)
     back = tuple(np.argsort(axes))
-    return lambda index: rows.take(index, 0).transpose(back)
+    return lambda index: take(rows, index, 0).transpose(back)
 
 
 def generator_of(where: str, seed: int | np.random.Generator | None) -> np.random.Generator:
