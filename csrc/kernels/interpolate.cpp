@@ -1,6 +1,8 @@
 // Images in another size, in channels-last memory: vectors run over the channels. Each value of the result is a sum of
-// at most eight of x; dim = {samples, channels, whether linear, whether corners stay}.
+// at most eight of x; dim = {samples, channels, whether linear, whether corners stay}. Images in C order come through
+// planes.h, dim[4] planes at a time; their scratch begins dim[5] bytes later.
 #include "kernels/fold.h"
+#include "kernels/planes.h"
 #include "kernels/resampling.h"
 #include "kernels/strips.h"
 #include "kernels/table.h"
@@ -57,55 +59,78 @@ struct Resampling {
     }
   }
   FASTNN_INLINE int64_t x_size() const { return axis[0].in * axis[1].in * axis[2].in * channels; }
-  FASTNN_INLINE int64_t pixels() const { return axis[0].out * axis[1].out * axis[2].out; }
+  FASTNN_INLINE int64_t lines() const { return axis[0].out * axis[1].out; }  // of the result, in an image
+  FASTNN_INLINE int64_t width() const { return axis[2].out; }
 
-  // What pixel i of an image is made of; how many values.
-  FASTNN_INLINE int taps(int64_t i, Tap<T>* to) const {
-    const Between<T>& d = place[0][i / axis[2].out / axis[1].out];
-    const Between<T>& h = place[1][i / axis[2].out % axis[1].out];
-    const Between<T>& w = place[2][i % axis[2].out];
+  // f(position, weight) of one or two neighbors.
+  template <class F>
+  FASTNN_INLINE static void along(const Between<T>& b, F f) {
+    f(b.low, b.first);
+    if (b.second != T(0)) f(b.high, b.second);
+  }
+  // What line i of an image is made of: rows of x; how many.
+  FASTNN_INLINE int rows(int64_t i, Tap<T>* to) const {
     int n = 0;
-    const auto along = [](const Between<T>& b, auto f) FASTNN_INLINED {
-      f(b.low, b.first);
-      if (b.second != T(0)) f(b.high, b.second);
-    };
-    along(d, [&](int64_t j, T u) FASTNN_INLINED {
-      along(h, [&](int64_t k, T v) FASTNN_INLINED {
-        along(w, [&](int64_t l, T t) FASTNN_INLINED {
-          to[n++] = {((j * axis[1].in + k) * axis[2].in + l) * channels, u * v * t};
-        });
+    along(place[0][i / axis[1].out], [&](int64_t j, T u) FASTNN_INLINED {
+      along(place[1][i % axis[1].out], [&](int64_t k, T v) FASTNN_INLINED {
+        to[n++] = {(j * axis[1].in + k) * axis[2].in * channels, u * v};
       });
     });
     return n;
   }
+  // What pixel i of a line is made of, from the line's rows; how many values.
+  FASTNN_INLINE int taps(int64_t i, const Tap<T>* row, int rows, Tap<T>* to) const {
+    int n = 0;
+    for (int r = 0; r < rows; r++)
+      along(place[2][i], [&](int64_t l, T t) FASTNN_INLINED {
+        to[n++] = {row[r].at + l * channels, row[r].weight * t};
+      });
+    return n;
+  }
 };
 
+// f for a Call over channels-last images, or for such parts of one over images in C order.
+template <class T, class F>
+int64_t resample(const Call& c, Context& x, const F& f) noexcept {
+  const Resampling<T> s(c, x);
+  if (!c.dim[4]) return f(s, c, x);
+  Context rest{x.scratch + c.dim[5], x.parallel, x.pool};
+  return through_planes<T>(c, rest, [&](const Call& part, Context& alone) {
+    Resampling<T> near = s;
+    near.samples = 1;
+    near.channels = part.dim[1];
+    f(near, part, alone);
+  });
+}
+
 template <class T>
-int64_t interpolate_run(const Call& c, Context& context) noexcept {
-  const Resampling<T> s(c, context);
+int64_t forward(const Resampling<T>& s, const Call& c, Context& context) noexcept {
   const T* const x = c.in(0).as<T>();
   T* const y = c.out(0).as<T>();
-  const int64_t pixels = s.pixels();
-  parallel_for(context, s.samples * pixels, resample_grain / (s.channels + 1) + 1, [&](int64_t lo, int64_t hi) {
+  const int64_t line = s.width() * s.channels;
+  parallel_for(context, s.samples * s.lines(), resample_grain / (line + 1) + 1, [&](int64_t lo, int64_t hi) {
     for (int64_t i = lo; i < hi; i++) {
-      Tap<T> tap[most_taps];
-      const int n = s.taps(i % pixels, tap);
-      const T* const from = x + i / pixels * s.x_size();
-      for_strips<4, T>(0, s.channels, [&](auto vectors, int64_t k, int64_t wide) FASTNN_INLINED {
-        constexpr int V = vectors.value;
-        Vec<T> sum[V];
-        const auto add = [&](int t, bool first) FASTNN_INLINED {
-          const Vec<T> w(tap[t].weight);
-          for_strip<V, T>(wide, [&](auto j, int at, int m) FASTNN_INLINED {
-            const Vec<T> v = load(from + tap[t].at + k + at, m);
-            sum[j] = first ? v * w : fma(v, w, sum[j]);
-          });
-        };
-        add(0, true);
-        for (int t = 1; t < n; t++) add(t, false);
-        for_strip<V, T>(wide,
-                        [&](auto j, int at, int m) FASTNN_INLINED { store(sum[j], y + i * s.channels + k + at, m); });
-      });
+      Tap<T> row[most_taps / 2], tap[most_taps];
+      const int rows = s.rows(i % s.lines(), row);
+      const T* const from = x + i / s.lines() * s.x_size();
+      for (int64_t o = 0; o < s.width(); o++) {
+        const int n = s.taps(o, row, rows, tap);
+        T* const to = y + i * line + o * s.channels;
+        for_strips<4, T>(0, s.channels, [&](auto vectors, int64_t k, int64_t wide) FASTNN_INLINED {
+          constexpr int V = vectors.value;
+          Vec<T> sum[V];
+          const auto add = [&](int t, bool first) FASTNN_INLINED {
+            const Vec<T> w(tap[t].weight);
+            for_strip<V, T>(wide, [&](auto j, int at, int m) FASTNN_INLINED {
+              const Vec<T> v = load(from + tap[t].at + k + at, m);
+              sum[j] = first ? v * w : fma(v, w, sum[j]);
+            });
+          };
+          add(0, true);
+          for (int t = 1; t < n; t++) add(t, false);
+          for_strip<V, T>(wide, [&](auto j, int at, int m) FASTNN_INLINED { store(sum[j], to + k + at, m); });
+        });
+      }
     }
   });
   return -1;
@@ -113,12 +138,11 @@ int64_t interpolate_run(const Call& c, Context& context) noexcept {
 
 // Each dy goes to what its pixel was made of, pixel after pixel.
 template <class T>
-int64_t interpolate_backward_run(const Call& c, Context& context) noexcept {
-  const Resampling<T> s(c, context);
+int64_t backward(const Resampling<T>& s, const Call& c, Context& context) noexcept {
   const T* const dy = c.in(0).as<T>();
   T* const dx = c.out(0).as<T>();
   constexpr int64_t panel = resample_panel / int64_t(sizeof(T));
-  const int64_t panels = (s.channels + panel - 1) / panel, pixels = s.pixels();
+  const int64_t panels = (s.channels + panel - 1) / panel, pixels = s.lines() * s.width();
   const int64_t grain = resample_grain / (pixels * panel) + 1;
   parallel_for(context, s.samples * panels, grain, [&](int64_t lo, int64_t hi) {
     for (int64_t item = lo; item < hi; item++) {
@@ -126,9 +150,10 @@ int64_t interpolate_backward_run(const Call& c, Context& context) noexcept {
       const int64_t end = s.channels < k + panel ? s.channels : k + panel;
       T* const to = dx + sample * s.x_size();
       for (int64_t i = 0; i < s.x_size(); i += s.channels) __builtin_memset(to + i + k, 0, size_t(end - k) * sizeof(T));
-      for (int64_t i = 0; i < pixels; i++) {
-        Tap<T> tap[most_taps];
-        const int n = s.taps(i, tap);
+      Tap<T> row[most_taps / 2], tap[most_taps];
+      for (int64_t i = 0, o = 0, rows = 0; i < pixels; i++, o = o + 1 < s.width() ? o + 1 : 0) {
+        if (o == 0) rows = s.rows(i / s.width(), row);
+        const int n = s.taps(o, row, int(rows), tap);
         for_strips<4, T>(k, end, [&](auto vectors, int64_t first, int64_t wide) FASTNN_INLINED {
           constexpr int V = vectors.value;
           Vec<T> g[V];
@@ -146,6 +171,16 @@ int64_t interpolate_backward_run(const Call& c, Context& context) noexcept {
     }
   });
   return -1;
+}
+
+template <class T>
+int64_t interpolate_run(const Call& c, Context& x) noexcept {
+  return resample<T>(c, x, forward<T>);
+}
+
+template <class T>
+int64_t interpolate_backward_run(const Call& c, Context& x) noexcept {
+  return resample<T>(c, x, backward<T>);
 }
 
 }  // namespace

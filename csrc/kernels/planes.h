@@ -12,8 +12,8 @@ constexpr int plane_views = 3;
 
 // `run` for all planes of a Call with dense views, c.dim[4] planes at a time; to it they are the channels of one
 // sample. dim[0], dim[1]: samples and channels. Scratch: conv_jobs times what the views of so many planes take.
-template <class T>
-int64_t through_planes(const Call& c, Context& x, Run run) noexcept {
+template <class T, class F>
+int64_t through_planes(const Call& c, Context& x, const F& run) noexcept {
   constexpr int64_t item = sizeof(T);
   const int64_t planes = c.dim[0] * c.dim[1], panel = c.dim[4], panels = ceil_div(planes, panel);
   const int out = c.first[c.n_args];

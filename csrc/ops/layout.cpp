@@ -1,6 +1,9 @@
 #include "ops/layout.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "kernels/conv/shape.h"
 
 namespace fastnn {
 
@@ -62,6 +65,42 @@ void channels_behind(View& v) {
   }
   v.shape[last] = n;
   v.stride[last] = stride;
+}
+
+namespace {
+
+// How many planes of images in C order are turned at a time: whole vectors of the longest kind, as many as stay in the
+// nearest cache; 0 where one vector's fill more than the second.
+int64_t panel_of(int64_t plane_bytes, int64_t itemsize) {
+  const int64_t lanes = 64 / itemsize;
+  if (lanes * plane_bytes > 1 << 19) return 0;
+  return lanes * std::clamp<int64_t>((32 << 10) / (lanes * plane_bytes), 1, 4);
+}
+
+}  // namespace
+
+size_t lay_out_images(Call& c, std::initializer_list<int> arguments, View& out, bool planes) {
+  size_t scratch = 0;
+  c.dim[4] = 0;
+  const View& last = c.in(*(arguments.end() - 1));
+  // One pixel lies in both orders; the gradient of a global mean goes on in that of the layers before it.
+  const bool pixel = last.size() == c.dim[0] * c.dim[1] && c.dim[1] > 1;
+  if (planes && last.dense() && !pixel) {
+    int64_t bytes = out.size();
+    for (const int a : arguments) bytes += c.in(a).size();
+    bytes = bytes / (c.dim[0] * c.dim[1]) * out.itemsize();
+    c.dim[4] = panel_of(bytes, out.itemsize());
+    scratch = size_t(conv_jobs * c.dim[4] * bytes);
+  }
+  for (const int a : arguments) {
+    if (c.dim[4] == 0) channels_behind(c.in(a));
+    densify(c, a);
+  }
+  if (c.dim[4] == 0)
+    channels_last_strides(out);
+  else
+    out.make_dense();
+  return scratch;
 }
 
 }  // namespace fastnn

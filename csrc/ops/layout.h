@@ -27,4 +27,9 @@ inline Order align(Call& c, std::initializer_list<int> arguments) { return align
 void channels_last_strides(View& out);
 void channels_behind(View& v);
 
+// Brings these arguments of a Call over images to one memory order, and the output: C order if the last of them has it,
+// to go through kernels/planes.h, dim[4] planes at a time with so much scratch; else channels-last, and dim[4] is 0.
+// dim[0], dim[1]: samples and channels.
+size_t lay_out_images(Call& c, std::initializer_list<int> arguments, View& out, bool planes = true);
+
 }  // namespace fastnn

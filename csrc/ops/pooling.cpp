@@ -1,8 +1,6 @@
 // Prepare for pooling of images (samples, channels, *space) with 1 to 3 axes of space. Results are in C order where
 // the images are, else channels-last.
-#include <algorithm>
 
-#include "kernels/conv/shape.h"
 #include "kernels/windows.h"
 #include "ops/layout.h"
 
@@ -69,41 +67,14 @@ Space sliding_maximum(const Call& c, const View& x) {
 }
 Space adaptive_maximum(const Call& c, const View& x) { return adaptive(x.shape, x.rank, c.attr[0].ints); }
 
-// How many planes of images in C order are turned at a time: whole vectors of the longest kind, as many as stay in the
-// nearest cache; 0 where one vector's fill more than the second.
-int64_t panel_of(int64_t plane_bytes, int64_t itemsize) {
-  const int64_t lanes = 64 / itemsize;
-  if (lanes * plane_bytes > 1 << 19) return 0;
-  return lanes * std::clamp<int64_t>((32 << 10) / (lanes * plane_bytes), 1, 4);
-}
-
-// What all kernels read; the arguments as they take them: in C order, if the last of them is, else channels-last.
+// What all kernels read, and the arguments as they take them.
 void launch(Call& c, const Space& s, std::initializer_list<int> arguments, View& out, Kernel k, DType t, double size) {
   for (int i = 0; i < pool_axes; i++) s.axis[i].leave(c, i);
   c.dim[0] = s.shape[0];
   c.dim[1] = s.shape[1];
-  c.dim[4] = 0;
   c.cost = 0.3 * size;
   c.run = out.size() ? kernel(k, t) : nullptr;
-  if (c.run == nullptr) return;
-  const View& last = c.in(*(arguments.end() - 1));
-  // One pixel lies in both orders; the gradient of a global mean goes on in that of the layers before it.
-  const bool pixel = last.size() == c.dim[0] * c.dim[1] && c.dim[1] > 1;
-  if (k != Kernel::max_pool_indices && last.dense() && !pixel) {
-    int64_t bytes = out.size();
-    for (const int a : arguments) bytes += c.in(a).size();
-    bytes = bytes / (c.dim[0] * c.dim[1]) * out.itemsize();
-    c.dim[4] = panel_of(bytes, out.itemsize());
-    c.scratch = size_t(conv_jobs * c.dim[4] * bytes);
-  }
-  for (const int a : arguments) {
-    if (c.dim[4] == 0) channels_behind(c.in(a));
-    densify(c, a);
-  }
-  if (c.dim[4] == 0)
-    channels_last_strides(out);
-  else
-    out.make_dense();
+  if (c.run) c.scratch = lay_out_images(c, arguments, out, k != Kernel::max_pool_indices);
 }
 
 template <Space (*Of)(const Call&, const View&), bool indices>
