@@ -1,4 +1,4 @@
-"""getitem and set_item against NumPy for keys of every kind, and the ordinary functions over views."""
+"""getitem and set_item against NumPy for keys of every kind, the ordinary functions over views, take and argmax."""
 
 from __future__ import annotations
 
@@ -178,3 +178,19 @@ def test_take_from_what_is_larger_than_caches(dtype: type) -> None:
     assert np.array_equal(ops.take(x, numbers), x[numbers])
     with pytest.raises(IndexError, match="position 7"):
         ops.take(x, np.where(np.arange(40) == 7, len(x), numbers))
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 16, 31, 33, 64, 100, 129, 4097])
+@pytest.mark.usefixtures("target")
+def test_argmax_finds_the_first_of_equal_ones_and_of_nans(n: int, dtype: type) -> None:
+    rng = np.random.default_rng(n)
+    x = rng.integers(-3, 3, (7, n)).astype(dtype)
+    x[1, rng.integers(n, size=2)] = np.nan
+    x[2:4] = -np.inf
+    x[3, -1] = np.nan
+    x[4] = np.where(np.arange(n) < n // 2, -0.0, 0.0)
+    x[5] = np.nan
+    x[6, -1] = np.inf
+    for axis in (None, 0, 1):
+        assert np.array_equal(ops.argmax(x, axis=axis), x.argmax(axis))
+    assert np.array_equal(ops.argmax(x[:, ::-1], axis=1), x[:, ::-1].argmax(1))

@@ -16,18 +16,47 @@ FASTNN_INLINE bool beats(T v, T best) {
   return v > best || (is_nan(v) && !is_nan(best));
 }
 
+// The first element for which a vector is `wanted`; there is one.
+template <class T, class F>
+FASTNN_INLINE int64_t first_where(const T* p, int64_t n, F wanted) {
+  constexpr int64_t lanes = Vec<T>::lanes;
+  for (int64_t i = 0;; i += lanes)
+    if (const uint32_t hits = lane_bits(wanted(load(p + i, int(n - i < lanes ? n - i : lanes)))))
+      return i + __builtin_ctz(hits);
+}
+
 template <class T>
-int64_t first_of(const T* p, int64_t n, T value) {
-  const Vec<T> wanted(value);
-  for (int64_t i = 0; i < n; i += Vec<T>::lanes) {
-    const int m = int(n - i < Vec<T>::lanes ? n - i : Vec<T>::lanes);
-    const Vec<T> v = load(p + i, m);
-    const Mask<T> found = is_nan(value) ? v != v : v == wanted;
-    if (!any(found & Mask<T>::first(m))) continue;
-    for (int k = 0; k < m; k++)
-      if (is_nan(value) ? is_nan(p[i + k]) : p[i + k] == value) return i + k;
+FASTNN_INLINE int64_t first_of(const T* p, int64_t n, T value) {
+  if (is_nan(value)) return first_where(p, n, [](Vec<T> v) FASTNN_INLINED { return v != v; });
+  return first_where(p, n, [w = Vec<T>(value)](Vec<T> v) FASTNN_INLINED { return v == w; });
+}
+
+// The fold of what is no NaN: to pass NaN on would take three operations for each vector, not one, and in the end two
+// for each halving. To look at all vectors of 128 elements, without a branch for each, lost (21 -> 30 us).
+struct Most {
+  template <class T>
+  static constexpr T identity = T(-__builtin_inf());
+  template <class T>
+  FASTNN_INLINE static Vec<T> combine(Vec<T> a, Vec<T> b) {
+    return max(a, b);
   }
-  return 0;
+  template <class T>
+  FASTNN_INLINE static T reduce(const Wide<T>& w) {
+    const auto f = [](Vec<T> a, Vec<T> b) FASTNN_INLINED { return max(a, b); };
+    return fold_halves<Vec<T>::lanes / 2>(fold_parts<Wide<T>::parts / 2>(w, f), f);
+  }
+};
+
+// The largest value, NaN where there is one: 1,000 rows of 100 doubles in 16 us instead of 21.
+template <class T>
+FASTNN_INLINE T most_of(const T* p, int64_t n) {
+  Mask<T> nan = Mask<T>::first(0);
+  const T most = fold_neighbors<Most, T>(n, [&](Vec<T> so_far, int64_t i, int m) FASTNN_INLINED {
+    const Vec<T> v = m == Vec<T>::lanes ? Vec<T>::load_halves(p + i) : load(p + i, m);
+    nan = nan | (v != v);
+    return max(v, so_far);
+  });
+  return any(nan) ? T(__builtin_nan("")) : most;
 }
 
 // The largest value of a block of a row, and its position when `position` asks for it.
@@ -36,7 +65,7 @@ T largest(const Reduction& r, int64_t k, int64_t block, T best, int64_t* positio
   T room[row_block];
   const int64_t from = block * row_block, n = r.inner - from < row_block ? r.inner - from : row_block;
   const T* p = dense(r.base + r.kept.offset(k) + from * r.stride, r.stride, n, room);
-  const T most = neighbors_block<Max>(p, n, T(0));
+  const T most = most_of(p, n);
   if (position && (block == 0 || beats(most, best))) *position = from + first_of(p, n, most);
   return most;
 }

@@ -18,8 +18,10 @@ FASTNN_INLINE DoubleMask first_lanes(double, int n) {
   return (DoubleMask)_mm256_loadu_si256(reinterpret_cast<const __m256i*>(lane_table + 8 - 2 * n));
 }
 
-FASTNN_INLINE bool any_lane(FloatMask m) { return _mm256_movemask_ps((__m256)m) != 0; }
-FASTNN_INLINE bool any_lane(DoubleMask m) { return _mm256_movemask_pd((__m256d)m) != 0; }
+FASTNN_INLINE uint32_t lane_bits(FloatMask m) { return static_cast<uint32_t>(_mm256_movemask_ps((__m256)m)); }
+FASTNN_INLINE uint32_t lane_bits(DoubleMask m) { return static_cast<uint32_t>(_mm256_movemask_pd((__m256d)m)); }
+FASTNN_INLINE bool any_lane(FloatMask m) { return lane_bits(m) != 0; }
+FASTNN_INLINE bool any_lane(DoubleMask m) { return lane_bits(m) != 0; }
 
 // For each set of 8 lanes, the numbers of those in it, side by side.
 struct LanePlaces {

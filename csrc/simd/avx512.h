@@ -50,6 +50,8 @@ FASTNN_INLINE FloatMask equal(FloatBits a, FloatBits b) { return _mm512_cmpeq_ep
 FASTNN_INLINE DoubleMask equal(DoubleBits a, DoubleBits b) { return _mm512_cmpeq_epi64_mask((__m512i)a, (__m512i)b); }
 FASTNN_INLINE bool any_lane(FloatMask m) { return m != 0; }
 FASTNN_INLINE bool any_lane(DoubleMask m) { return m != 0; }
+FASTNN_INLINE uint32_t lane_bits(FloatMask m) { return m; }
+FASTNN_INLINE uint32_t lane_bits(DoubleMask m) { return m; }
 
 FASTNN_INLINE FloatValue blend(FloatMask m, FloatValue a, FloatValue b) { return _mm512_mask_blend_ps(m, b, a); }
 FASTNN_INLINE DoubleValue blend(DoubleMask m, DoubleValue a, DoubleValue b) { return _mm512_mask_blend_pd(m, b, a); }

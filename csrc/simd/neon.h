@@ -10,6 +10,10 @@ namespace {
 
 FASTNN_INLINE bool any_lane(FloatMask m) { return vmaxvq_u32((uint32x4_t)m) != 0; }
 FASTNN_INLINE bool any_lane(DoubleMask m) { return vmaxvq_u32((uint32x4_t)m) != 0; }
+FASTNN_INLINE uint32_t lane_bits(FloatMask m) { return vaddvq_u32((uint32x4_t)m & uint32x4_t{1, 2, 4, 8}); }
+FASTNN_INLINE uint32_t lane_bits(DoubleMask m) {
+  return static_cast<uint32_t>(vaddvq_u64((uint64x2_t)m & uint64x2_t{1, 2}));
+}
 
 FASTNN_INLINE FloatBits blend(FloatMask m, FloatBits a, FloatBits b) {
   return (FloatBits)vbslq_s32((uint32x4_t)m, (int32x4_t)a, (int32x4_t)b);

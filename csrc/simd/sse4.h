@@ -8,8 +8,10 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-FASTNN_INLINE bool any_lane(FloatMask m) { return _mm_movemask_ps((__m128)m) != 0; }
-FASTNN_INLINE bool any_lane(DoubleMask m) { return _mm_movemask_pd((__m128d)m) != 0; }
+FASTNN_INLINE uint32_t lane_bits(FloatMask m) { return static_cast<uint32_t>(_mm_movemask_ps((__m128)m)); }
+FASTNN_INLINE uint32_t lane_bits(DoubleMask m) { return static_cast<uint32_t>(_mm_movemask_pd((__m128d)m)); }
+FASTNN_INLINE bool any_lane(FloatMask m) { return lane_bits(m) != 0; }
+FASTNN_INLINE bool any_lane(DoubleMask m) { return lane_bits(m) != 0; }
 
 FASTNN_INLINE FloatValue blend(FloatMask m, FloatValue a, FloatValue b) { return _mm_blendv_ps(b, a, (__m128)m); }
 FASTNN_INLINE DoubleValue blend(DoubleMask m, DoubleValue a, DoubleValue b) { return _mm_blendv_pd(b, a, (__m128d)m); }

@@ -43,6 +43,11 @@ template <class T>
 FASTNN_INLINE bool all(Mask<T> m) {
   return !any_lane((~m).m);
 }
+// Bit i: lane i.
+template <class T>
+FASTNN_INLINE uint32_t lane_bits(Mask<T> m) {
+  return lane_bits(m.m);
+}
 
 template <class T>
 struct IVec {
