@@ -194,3 +194,14 @@ def test_argmax_finds_the_first_of_equal_ones_and_of_nans(n: int, dtype: type) -
     for axis in (None, 0, 1):
         assert np.array_equal(ops.argmax(x, axis=axis), x.argmax(axis))
     assert np.array_equal(ops.argmax(x[:, ::-1], axis=1), x[:, ::-1].argmax(1))
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 2, 5, 17, 64, 101])
+@pytest.mark.usefixtures("target")
+def test_scatter_leaves_zeros_between(n: int, step: int, dtype: type) -> None:
+    x = np.arange(1, 3 * n + 1, dtype=dtype).reshape(3, n)
+    for width, given in ((step * n, x), (step * (n - 1) + 2, x[:, ::-1])):
+        y = np.zeros((7, width), dtype)
+        y[1::2, (start := width - step * (n - 1) - 1) :: step] = given
+        assert np.array_equal(ops.scatter(given, shape=(7, width), start=(1, start), step=(2, step)), y)
