@@ -192,3 +192,21 @@ def test_several_tensors_at_once(target: str) -> None:
     assert b.grad.tolist() == [2, 6]
     with pytest.raises(RuntimeError, match="were freed"):
         shared.sum().backward()
+
+
+def test_assigned_gradients_are_checked() -> None:
+    w = leaf(1, 2)
+    for value, kind, words in (
+        (3.0, TypeError, "grad wants a Tensor or None; got float"),
+        (np.ones(2), TypeError, "grad wants a Tensor or None; got ndarray"),
+        (fastnn.ones(3), ValueError, r"grad wants shape \(2,\); got \(3,\)"),
+        (fastnn.ones(2), TypeError, "grad wants dtype float64; got float32"),
+        (w, ValueError, "grad wants a Tensor of its own"),
+    ):
+        with pytest.raises(kind, match=words):
+            w.grad = value
+        assert w.grad is None
+    w.grad = g = leaf(3, 4).detach()
+    assert w.grad is g
+    w.grad = None
+    assert w.grad is None

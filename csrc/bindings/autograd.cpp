@@ -20,7 +20,7 @@ PyTypeObject* released(py::type t) { return reinterpret_cast<PyTypeObject*>(t.re
 
 void use_recording(py::type tensor, py::type node, py::object mode, py::object state, py::object serial,
                    py::object apply_slowly, py::object renewed) {
-  autograd.of_tensor = {slot_of(tensor, "array"),  slot_of(tensor, "grad"),     slot_of(tensor, "node"),
+  autograd.of_tensor = {slot_of(tensor, "array"),  slot_of(tensor, "_grad"),     slot_of(tensor, "node"),
                         slot_of(tensor, "output"), slot_of(tensor, "requires"), slot_of(tensor, "origin")};
   autograd.of_node = {slot_of(node, "op"),     slot_of(node, "inputs"), slot_of(node, "saved"), slot_of(node, "needs"),
                       slot_of(node, "serial"), slot_of(node, "grad"),   slot_of(node, "clock"), slot_of(node, "old")};

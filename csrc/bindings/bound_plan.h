@@ -98,7 +98,7 @@ class BoundPlan {
   std::vector<Argument> arguments_;
   std::vector<Returned> returned_;
   std::vector<std::pair<py::object, py::object>> grads_;
-  py::object array_name_ = py::str("array"), grad_name_ = py::str("grad"), keep_;
+  py::object array_name_ = py::str("array"), grad_name_ = py::str("_grad"), keep_;
   const uint64_t* epoch_ = nullptr;
   uint64_t* random_ = nullptr;
   uint64_t epoch_then_ = 0;

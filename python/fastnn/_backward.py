@@ -111,7 +111,7 @@ def deliver(
             node = t.node
         if node is None:
             deposit(t, g, g is dy or type(dy) is list or type(g.base) is np.ndarray or id(g) in held)
-            if t.grad.array is g:
+            if t._grad.array is g:
                 held.add(id(g))
         else:
             if node.grad is None:
@@ -123,10 +123,10 @@ def deposit(leaf: Any, g: Any, shared: bool) -> None:
     """Add to a leaf's gradient; the first becomes it, or its copy becomes it where the array is shared."""
     if state.recorder is not None:
         state.recorder.deposit(leaf)
-    if leaf.grad is not None:
-        ops.accumulate(leaf.grad.array, g)
+    if leaf._grad is not None:
+        ops.accumulate(leaf._grad.array, g)
     else:
-        leaf.grad = factory.make(ops.copy(g) if shared else g, None, 0)
+        leaf._grad = factory.make(ops.copy(g) if shared else g, None, 0)
 
 
 def wait(node: Node, output: int, g: Any) -> None:

@@ -50,9 +50,9 @@ class Tensor(TensorMath):
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "array", "grad", "node", "origin", "output", "requires")
+    __slots__ = ("__weakref__", "_grad", "array", "node", "origin", "output", "requires")
     array: Array
-    grad: Tensor | None
+    _grad: Tensor | None
     node: Node | None
     output: int
     requires: bool
@@ -60,7 +60,7 @@ class Tensor(TensorMath):
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self.array = numbers(data)
-        self.grad, self.node, self.output, self.requires = None, None, 0, False
+        self._grad, self.node, self.output, self.requires = None, None, 0, False
         if requires_grad:
             self.requires_grad_()
 
@@ -154,6 +154,28 @@ class Tensor(TensorMath):
         self.array = array
         state.bump()
 
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` accumulated; it may be set to None, or to a Tensor of this shape and dtype."""
+        if state.recorder is not None and self.requires and self.node is None:
+            state.recorder.deposit(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad wants a Tensor or None; got {type(value).__name__}")
+            if value is self:
+                raise ValueError("grad wants a Tensor of its own; got the Tensor whose gradient it would be")
+            if value.shape != self.shape:
+                raise ValueError(f"grad wants shape {self.shape}; got {value.shape}")
+            if value.dtype != self.dtype:
+                raise TypeError(f"grad wants dtype {self.dtype}; got {value.dtype}")
+        if state.recorder is not None:
+            state.recorder.assigned(self, value)
+        self._grad = value
+
     def detach(self) -> Tensor:
         """The same memory without the graph."""
         return make(self.array, None, 0)
@@ -246,7 +268,7 @@ class Tensor(TensorMath):
             raise RuntimeError("only leaves of the graph can be copied by the copy module; use clone() or detach()")
         new: Tensor = type(self).__new__(type(self))
         new.array = self.array.copy(order="K") if copy else self.array
-        new.grad = self.grad.__deepcopy__(memo) if copy and self.grad is not None else self.grad
+        new._grad = self._grad.__deepcopy__(memo) if copy and self._grad is not None else self._grad
         new.node, new.output, new.requires = None, 0, self.requires
         memo[id(self)] = new
         return new
@@ -254,7 +276,7 @@ class Tensor(TensorMath):
     def __reduce__(self) -> tuple[Any, ...]:
         if not self.is_leaf:
             raise RuntimeError("only leaves of the graph can be pickled; use detach()")
-        return restore, (type(self), self.array, self.grad, self.requires)
+        return restore, (type(self), self.array, self._grad, self.requires)
 
     # dtypes and memory
 
@@ -406,7 +428,7 @@ def numbers(data: Any) -> Array:
 def make(array: Array, node: Node | None, output: int) -> Tensor:
     """A Tensor over an array, with the node that made it."""
     t: Tensor = Tensor.__new__(Tensor)
-    t.array, t.grad, t.node, t.output, t.requires = array, None, node, output, node is not None
+    t.array, t._grad, t.node, t.output, t.requires = array, None, node, output, node is not None
     return t
 
 
@@ -423,7 +445,7 @@ def literal(value: Any, dtype: Any) -> Tensor:
 def restore(cls: type[Tensor], array: Array, grad: Tensor | None, requires: bool) -> Tensor:
     """Undo pickling."""
     t: Tensor = cls.__new__(cls)
-    t.array, t.grad, t.node, t.output, t.requires = array, grad, None, 0, requires
+    t.array, t._grad, t.node, t.output, t.requires = array, grad, None, 0, requires
     return t
 
 

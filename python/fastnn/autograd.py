@@ -258,14 +258,14 @@ def gradcheck(
             return float(sum((o.array * w).sum() for o, w in zip(outputs(), weights, strict=True)))
 
     leaves = [t for t in given if isinstance(t, Tensor) and t.requires]
-    kept = [t.grad for t in leaves]
+    kept = [t._grad for t in leaves]
     for t in leaves:
-        t.grad = None
+        t._grad = None
     for o, w in zip(first, weights, strict=True):
         if o.requires:
             backward(o, np.asarray(w), retain_graph=True)
     for i, t in enumerate(leaves):
-        got = np.zeros(t.shape) if t.grad is None else t.grad.array.copy()
+        got = np.zeros(t.shape) if t._grad is None else t._grad.array.copy()
         want = np.zeros(t.shape)
         for index in np.ndindex(*t.shape):
             x, values = t.array[index], []
@@ -281,5 +281,5 @@ def gradcheck(
                 f"gradient of input {i} at {worst}: {got[worst]} by backward, {want[worst]} by differences"
             )
     for t, g in zip(leaves, kept, strict=True):
-        t.grad = g
+        t._grad = g
     return True

@@ -26,7 +26,7 @@ class World:
     def __init__(self, graph: Graph, arguments: list[Any]) -> None:
         self.graph, self.arguments = graph, arguments
         self.leaves = list({id(leaf): leaf for leaf, _ in (*graph.grads, *graph.read_grads)}.values())
-        self.grads = [leaf.grad for leaf in self.leaves]
+        self.grads = [leaf._grad for leaf in self.leaves]
         held = [b.array for b in graph.buffers if b.kind == "persistent"]
         held += [*arguments, *(g.array for g in self.grads if g is not None)]
         self.memory = [(a, a.copy(order="K")) for a in held if a.flags.writeable]
@@ -37,7 +37,7 @@ class World:
         for array, values in self.memory:
             array[...] = values
         for leaf, grad in zip(self.leaves, self.grads, strict=True):
-            leaf.grad = grad
+            leaf._grad = grad
         random.set_rng_state(self.random)
 
     def outcome(self, results: list[Any]) -> list[Left]:
@@ -53,7 +53,7 @@ class World:
         for leaf in self.leaves:
             planned = grads[id(leaf)]
             buffer = None if planned is None else graph.where(planned)[0]
-            left.append((buffer, "the .grad of a parameter", None if leaf.grad is None else leaf.grad.array))
+            left.append((buffer, "the .grad of a parameter", None if leaf._grad is None else leaf._grad.array))
         found = [Left(last_writer(graph, b), name, None if a is None else a.copy()) for b, name, a in left]
         return [*found, Left(len(graph.records), "the state of the random generator", random.STATE.copy())]
 

@@ -213,7 +213,7 @@ class Compiled:
         watched = [(leaf, g is None) for leaf, g in graph.read_grads]
         key = (*given.key, int(state.epoch), *((id(leaf), empty) for leaf, empty in watched))
         key = (*key, *((id(group), k, value) for group, k, value in graph.fixed))
-        if any(t.requires for t in tree.tensors) and all(leaf.grad is None for leaf in recorder.touched.values()):
+        if any(t.requires for t in tree.tensors) and all(leaf._grad is None for leaf in recorder.touched.values()):
             self.warn_detached()
         tree.tensors.clear()  # their nodes hold all that was saved for backward
         if not self.sure:

@@ -46,9 +46,9 @@ class Entry:
                 return MISSED
             args = tuple(given.arrays)
         if self.watched:
-            if any((leaf.grad is not None) != there for leaf, there in self.watched):
+            if any((leaf._grad is not None) != there for leaf, there in self.watched):
                 return MISSED
-            args += tuple(leaf.grad.array for leaf, there in self.watched if there)
+            args += tuple(leaf._grad.array for leaf, there in self.watched if there)
         out = None
         try:
             out = self.run(*args)

@@ -130,15 +130,17 @@ def build(recorder: Recorder, results: list[Any]) -> Graph:
             if buffer is None:  # else the output is a view of known memory, which nothing writes
                 graph.place("produced", root(a), born=i, died=i)
     for leaf in recorder.touched.values():
-        if leaf.grad is None:
+        if leaf._grad is None:
             graph.grads.append((leaf, None))
             continue
-        buffer, _ = graph.where(leaf.grad.array)
-        if buffer.kind == "argument":
+        buffer, _ = graph.find(leaf._grad.array)
+        if buffer is None:  # it was assigned, and no record used it
+            buffer = graph.place("persistent", root(leaf._grad.array))
+        if buffer.kind == "argument":  # the one that was there before
             continue
         if buffer.kind == "produced":
             buffer.kind = "grad"  # .grad keeps this very memory
-        graph.grads.append((leaf, leaf.grad))
+        graph.grads.append((leaf, leaf._grad))
     for i, array in enumerate(results):
         buffer, _ = graph.where(array)
         buffer.kind, buffer.index = "returned", i
@@ -149,7 +151,7 @@ def build(recorder: Recorder, results: list[Any]) -> Graph:
 
 def produced_whole(recorder: Recorder, array: Any) -> bool:
     """Whether an array is the whole, unshared output of a record, so that a plan may return its memory."""
-    held = [t.grad.array for t in recorder.touched.values() if t.grad is not None]
+    held = [t._grad.array for t in recorder.touched.values() if t._grad is not None]
     if any(np.may_share_memory(array, h) for h in held) or type(array.base) is np.ndarray:
         return False
     made = [r for r in recorder.records for o in r.outs if o is array]

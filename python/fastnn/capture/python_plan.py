@@ -87,7 +87,7 @@ class PythonPlan:
         for leaf, grad, made in self.grads:
             if made is not None:  # the plan's own Tensor each time, as in compiled plans
                 grad.array[...] = made(memory)
-            leaf.grad = grad
+            leaf._grad = grad
         return tuple(memory[n] for n in self.result_slots)
 
     def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, list[Any]]:

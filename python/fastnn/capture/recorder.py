@@ -126,8 +126,12 @@ class Recorder:
         owner = root(array)
         self.constants[id(owner)] = owner
 
-    def cleared(self, leaf: Any) -> None:
-        """The step sets ``leaf.grad`` to None without having looked at it."""
+    def assigned(self, leaf: Any, grad: Any = None) -> None:
+        """The step sets ``leaf.grad``, and has not looked at it unless `deposit` told."""
+        if grad is not None:
+            others = [g for other, g in self.read_grads.values() if other is not leaf and g is not None]
+            if any(np.may_share_memory(grad.array, a) for a in (*others, *(t.array for t in self.arguments))):
+                self.refuse("what is assigned to .grad would be another one's memory; assign its clone()")
         self.touched[id(leaf)] = leaf
         if id(leaf) not in self.read_grads:
             self.cleared_grads.add(id(leaf))
@@ -136,7 +140,7 @@ class Recorder:
         """``leaf.grad`` is about to be read or written."""
         self.touched[id(leaf)] = leaf
         if id(leaf) not in self.cleared_grads and id(leaf) not in self.read_grads:
-            self.read_grads[id(leaf)] = (leaf, None if leaf.grad is None else leaf.grad.array)
+            self.read_grads[id(leaf)] = (leaf, None if leaf._grad is None else leaf._grad.array)
 
     def refuse(self, why: str) -> None:
         """Stop the recording, naming the line; other threads pass through."""

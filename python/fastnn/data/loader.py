@@ -206,7 +206,7 @@ class DataLoader:
             batch = []
             for gather in gathers:  # as [make(gather(rows), None, 0) ...], in 0.2 us less
                 tensor = new(Tensor)
-                tensor.array, tensor.grad = gather(rows), None
+                tensor.array, tensor._grad = gather(rows), None
                 tensor.node, tensor.output, tensor.requires = None, 0, False
                 batch.append(tensor)
             yield tuple(batch)

@@ -377,12 +377,12 @@ class Module:
         for p in self.parameters():
             if set_to_none:
                 if recorder is not None:
-                    recorder.cleared(p)
-                p.grad = None
-            elif p.grad is not None:
+                    recorder.assigned(p)
+                p._grad = None
+            elif p._grad is not None:
                 if recorder is not None:
                     recorder.deposit(p)
-                p.grad.detach().zero_()
+                p._grad.detach().zero_()
 
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Any:
         """Cast all parameters and buffers of floats, in this module itself; returns it.
@@ -426,8 +426,8 @@ class Module:
         for t in (*self.parameters(), *self.buffers()):
             if t.array.dtype.kind == "f" and t.array.dtype != dtype:
                 t.array = t.array.astype(dtype)
-                if t.grad is not None:
-                    t.grad = make(t.grad.array.astype(dtype), None, 0)
+                if t._grad is not None:
+                    t._grad = make(t._grad.array.astype(dtype), None, 0)
         state.bump()
         return self
 

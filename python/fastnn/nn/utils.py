@@ -122,4 +122,4 @@ def gradients(parameters: Tensor | Iterable[Tensor]) -> list[Any]:
     if state.recorder is not None:
         for p in params:
             state.recorder.deposit(p)
-    return [p.grad.array for p in params if p.grad is not None]
+    return [p._grad.array for p in params if p._grad is not None]

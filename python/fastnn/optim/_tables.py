@@ -15,9 +15,8 @@ from .._tensor import Tensor
 from .optimizer import Group, Optimizer, Params
 
 Array = np.ndarray[Any, Any]
-Table = tuple[
-    list[Tensor], list[Array], list[list[Array]]
-]  # parameters of one dtype, their arrays, those of their state
+# Parameters of one dtype, their arrays, those of their state.
+Table = tuple[list[Tensor], list[Array], list[list[Array]]]
 
 HINTS = {"foreach", "capturable", "differentiable", "fused"}  # arguments of PyTorch's that say how, not what
 
@@ -85,13 +84,15 @@ class TableOptimizer(Optimizer):
         """Arrays of parameters, of gradients and of each kind of state, for each dtype."""
         names = self._slots(group)
         cached = self._tables.get(i)
-        if cached is not None and cached[0] == names and not (cached[1] and any(p.grad is not None for p in cached[1])):
-            try:
-                return with_gradients(cached[2])
-            except AttributeError:  # a gradient is gone
-                pass
+        if cached is not None:
+            made_for, without, tables = cached
+            if made_for == names and not (without and any(p._grad is not None for p in without)):
+                try:
+                    return with_gradients(tables)
+                except AttributeError:  # a gradient is gone
+                    pass
         tables = self._make_tables(group, names)
-        self._tables[i] = names, [p for p in group["params"] if p.grad is None], tables
+        self._tables[i] = names, [p for p in group["params"] if p._grad is None], tables
         self._epoch, self._seen, self._size = int(world.epoch), self.state, len(self.state)
         return with_gradients(tables)
 
@@ -104,7 +105,7 @@ class TableOptimizer(Optimizer):
         """The parameters that have gradients, by dtype, with their state, which is made where it is missing."""
         by_dtype: dict[Any, list[Tensor]] = {}
         for p in group["params"]:
-            if p.grad is not None:
+            if p._grad is not None:
                 by_dtype.setdefault(p.array.dtype, []).append(p)
                 self._complete(p, group, names)
         return [
@@ -133,7 +134,7 @@ class TableOptimizer(Optimizer):
 
 def with_gradients(tables: list[Table]) -> list[Any]:
     """The tables with the arrays of the parameters' gradients; AttributeError where there is none."""
-    return [(arrays, [p.grad.array for p in params], *slots) for params, arrays, slots in tables]  # type: ignore[union-attr]
+    return [(arrays, [p._grad.array for p in params], *slots) for params, arrays, slots in tables]  # type: ignore[union-attr]
 
 
 def positive(optimizer: Any, words: str, value: Any, below: float = math.inf) -> None:

@@ -264,7 +264,7 @@ class Line:
         """The point where the parameters are, and what the closure returned."""
         with enable_grad():
             loss = self.closure()
-        g = flat(np.zeros(p.array.shape) if p.grad is None else p.grad.array for p in self.params)
+        g = flat(np.zeros(p.array.shape) if p._grad is None else p._grad.array for p in self.params)
         return Trial(t, float(loss), float(ops.matmul(g, self.direction)), g), loss
 
 

@@ -127,8 +127,8 @@ class Optimizer(ABC):
             for p in group["params"]:
                 if set_to_none:
                     if recorder is not None:
-                        recorder.cleared(p)
-                    p.grad = None
+                        recorder.assigned(p)
+                    p._grad = None
                 else:
                     fill_with_zeros(p)
 
@@ -220,11 +220,11 @@ def fill_with_zeros(p: Tensor) -> None:
     recorder = world.recorder
     if recorder is not None:
         recorder.deposit(p)
-    if p.grad is not None:
-        zero = np.zeros((), p.grad.array.dtype)
+    if p._grad is not None:
+        zero = np.zeros((), p._grad.array.dtype)
         if recorder is not None:
             recorder.constant(zero)
-        ops.assign(p.grad.array, zero)
+        ops.assign(p._grad.array, zero)
 
 
 def given(state: Mapping[str, Any]) -> dict[str, Any]:
