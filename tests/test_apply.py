@@ -43,13 +43,13 @@ def test_both_forms_record_the_same(case: Any, backend: str) -> None:
         compiled, written = op.apply(*args), _engine.apply(op, tuple(args))
     assert type(compiled) is type(written) is fastnn.Tensor
     assert same(compiled.array, written.array)
-    assert (compiled.grad, compiled.output, compiled.requires) == (None, 0, written.requires)
+    assert (compiled._grad, compiled.output, compiled.requires) == (None, 0, written.requires)
     a, b = compiled.node, written.node
     if b is None:
         assert a is None
         return
     assert a.serial < b.serial
-    assert (a.op, a.needs, a.grad, a.clock) == (b.op, b.needs, b.grad, b.clock)
+    assert (a.op, a.needs, a.grad, a.clock, a.hooks) == (b.op, b.needs, b.grad, b.clock, b.hooks)
     for x, y in zip(a.inputs, b.inputs, strict=True):
         assert x is y or same(_engine.unwrap(x), _engine.unwrap(y))  # where dtypes are mixed the inputs are casts
     assert all(map(same, a.saved, b.saved))

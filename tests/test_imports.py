@@ -21,6 +21,7 @@ LAYERS = [
     ["ops", "_backends"],
     ["_dispatch"],
     ["random"],
+    ["_hooks"],
     ["_engine"],
     ["_backward"],
     ["_tensor_logic", "_tensor_math", "_tensor"],

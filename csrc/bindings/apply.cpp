@@ -76,6 +76,7 @@ PyObject* new_node(const ApplySpec& a, PyObject* const* args, const Raw& raw, Py
   const auto& of = autograd.of_node;
   slot(node, of.op) = Py_NewRef(a.op);
   slot(node, of.grad) = Py_NewRef(Py_None);
+  slot(node, of.hooks) = Py_NewRef(Py_None);
   const bool complete = (slot(node, of.inputs) = inputs_of(a, args)) &&
                         (slot(node, of.needs) = PyLong_FromUnsignedLong(needs)) &&
                         (slot(node, of.saved) = saved_values(a, raw, out)) &&

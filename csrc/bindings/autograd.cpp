@@ -20,10 +20,12 @@ PyTypeObject* released(py::type t) { return reinterpret_cast<PyTypeObject*>(t.re
 
 void use_recording(py::type tensor, py::type node, py::object mode, py::object state, py::object serial,
                    py::object apply_slowly, py::object renewed) {
-  autograd.of_tensor = {slot_of(tensor, "array"),  slot_of(tensor, "_grad"),     slot_of(tensor, "node"),
-                        slot_of(tensor, "output"), slot_of(tensor, "requires"), slot_of(tensor, "origin")};
-  autograd.of_node = {slot_of(node, "op"),     slot_of(node, "inputs"), slot_of(node, "saved"), slot_of(node, "needs"),
-                      slot_of(node, "serial"), slot_of(node, "grad"),   slot_of(node, "clock"), slot_of(node, "old")};
+  autograd.of_tensor = {slot_of(tensor, "array"),  slot_of(tensor, "_grad"),       slot_of(tensor, "node"),
+                        slot_of(tensor, "output"), slot_of(tensor, "accumulator"), slot_of(tensor, "requires"),
+                        slot_of(tensor, "origin")};
+  autograd.of_node = {slot_of(node, "op"),    slot_of(node, "inputs"), slot_of(node, "saved"),
+                      slot_of(node, "needs"), slot_of(node, "serial"), slot_of(node, "grad"),
+                      slot_of(node, "clock"), slot_of(node, "hooks"),  slot_of(node, "old")};
   autograd.tensor = released(std::move(tensor));
   autograd.node = released(std::move(node));
   autograd.mode = mode.release().ptr();
@@ -53,6 +55,7 @@ PyObject* new_tensor(PyObject* array, PyObject* node) {
   slot(t, of.array) = Py_NewRef(array);
   slot(t, of.grad) = Py_NewRef(Py_None);
   slot(t, of.output) = Py_NewRef(autograd.zero);
+  slot(t, of.accumulator) = Py_NewRef(Py_None);
   slot(t, of.origin) = Py_NewRef(Py_None);  // for Python, which takes 0.3 us and more to find a slot empty
   slot(t, of.requires_grad) = Py_NewRef(node ? Py_True : Py_False);
   slot(t, of.node) = node ? node : Py_NewRef(Py_None);

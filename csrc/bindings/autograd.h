@@ -12,10 +12,10 @@ struct Autograd {
   PyObject *gradients, *deposit, *wait;  // parts of the backward pass (python/fastnn/_backward.py)
 
   struct {
-    Py_ssize_t array, grad, node, output, requires_grad, origin;
+    Py_ssize_t array, grad, node, output, accumulator, requires_grad, origin;
   } of_tensor;
   struct {
-    Py_ssize_t op, inputs, saved, needs, serial, grad, clock, old;
+    Py_ssize_t op, inputs, saved, needs, serial, grad, clock, hooks, old;
   } of_node;
   struct {
     PyObject *active, *backward_kernels, *clock, *dtype, *enabled, *lists, *outputs, *shape;

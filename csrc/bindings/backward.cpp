@@ -11,7 +11,7 @@ namespace {
 
 // A node that has got a gradient and waits for those that were made after it.
 struct Waiting {
-  unsigned long long serial;
+  long long serial;
   py::object node;
   bool operator<(const Waiting& other) const { return serial < other.serial; }
 };
@@ -19,16 +19,19 @@ struct Waiting {
 py::object owned(PyObject* o) { return py::reinterpret_steal<py::object>(o); }
 py::object shared(PyObject* o) { return py::reinterpret_borrow<py::object>(o); }
 
-unsigned long long serial_of(PyObject* node) { return PyLong_AsUnsignedLongLong(slot(node, autograd.of_node.serial)); }
+long long serial_of(PyObject* node) { return PyLong_AsLongLong(slot(node, autograd.of_node.serial)); }
 
 class Pass {
  public:
   Pass(bool retain_graph) : retain_graph_(retain_graph) {}
+  ~Pass() {  // after an error: the next pass begins anew
+    for (const Waiting& w : waiting_) set_slot(w.node.ptr(), autograd.of_node.grad, Py_NewRef(Py_None));
+  }
 
   bool run(PyObject* tensor, PyObject* dy) {
     const py::object now = owned(PyObject_CallNoArgs(autograd.serial));
     active_ = owned(PyObject_GetAttr(autograd.state, autograd.name.active));
-    if (!now || !active_ || !deliver(tensor, dy, dy, PyLong_AsUnsignedLongLong(now.ptr()))) return false;
+    if (!now || !active_ || !deliver(tensor, dy, dy, PyLong_AsLongLong(now.ptr()))) return false;
     while (!waiting_.empty()) {
       std::pop_heap(waiting_.begin(), waiting_.end());
       const Waiting next = std::move(waiting_.back());
@@ -45,7 +48,7 @@ class Pass {
   bool send_on(const Waiting& from, PyObject* dy) {
     PyObject* node = from.node.ptr();
     py::object targets = shared(slot(node, autograd.of_node.inputs));
-    py::object grads = gradients(node, dy);
+    py::object grads = gradients(node, dy), after_hooks;
     if (!grads) return false;
     if (grads.ptr() == Py_NotImplemented) {
       const py::object both = owned(
@@ -54,6 +57,8 @@ class Pass {
       targets = owned(PySequence_Tuple(PyTuple_GET_ITEM(both.ptr(), 0)));
       grads = owned(PySequence_Tuple(PyTuple_GET_ITEM(both.ptr(), 1)));
       if (!targets || !grads) return false;
+      after_hooks = shared(PyTuple_GET_ITEM(both.ptr(), 2));
+      dy = after_hooks.ptr();
     }
     if (!PyTuple_CheckExact(grads.ptr()))
       return deliver(PyTuple_GET_ITEM(targets.ptr(), 0), grads.ptr(), dy, from.serial);
@@ -63,11 +68,12 @@ class Pass {
     return true;
   }
 
-  // What the backward kernel gives; NotImplemented where Python's form has to look at it: lists, values that were freed
-  // or may have been changed, kernels that decline or refuse.
+  // What the backward kernel gives; NotImplemented where Python's form has to look at it: hooks, lists, values that
+  // were freed or may have been changed, kernels that decline or refuse.
   py::object gradients(PyObject* node, PyObject* dy) {
     const auto& of = autograd.of_node;
     const py::object not_implemented = shared(Py_NotImplemented), op = shared(slot(node, of.op));
+    if (slot(node, of.hooks) != Py_None) return not_implemented;
     const py::object saved = shared(slot(node, of.saved));
     const py::object clock = owned(PyObject_GetAttr(autograd.state, autograd.name.clock));
     const py::object lists = owned(PyObject_GetAttr(op.ptr(), autograd.name.lists));
@@ -93,7 +99,7 @@ class Pass {
   }
 
   // Hands a gradient, computed from dy by the node of a serial number, to what it is with respect to.
-  bool deliver(PyObject* target, PyObject* g, PyObject* dy, unsigned long long before) {
+  bool deliver(PyObject* target, PyObject* g, PyObject* dy, long long before) {
     const auto& of = autograd.of_tensor;
     if (g == Py_None || !is_tensor(target) || slot(target, of.requires_grad) != Py_True) return true;
     PyObject* node = slot(target, of.node);
@@ -102,6 +108,10 @@ class Pass {
       if (!target) return PyErr_Format(PyExc_AttributeError, "old"), false;
       node = slot(target, of.node);
     }
+    if (node == Py_None)
+      if (PyObject* gathers = slot(target, of.accumulator);
+          gathers && gathers != Py_None && serial_of(gathers) < before)
+        node = gathers;
     return node == Py_None ? deposit(target, g, dy) : wait(node, slot(target, of.output), g);
   }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 
 from . import ops
 from ._backends import cpp
-from ._engine import Node, factory, renewed, serial
+from ._engine import Aside, Node, factory, renewed, serial
+from ._hooks import ACCUMULATE, HOOKS
 from ._registry import BadIndex, Refused, fallback_column, state
 from ._writes import written_since
 
@@ -81,13 +83,17 @@ def run_all(roots: list[tuple[Any, Any]], retain_graph: bool) -> None:
     waiting: list[tuple[int, Node]] = []
     held: set[int] = set()
     now = serial()
-    for tensor, dy in roots:
-        deliver((tensor,), (dy,), dy, now, waiting, held)
-    while waiting:
-        node = heappop(waiting)[1]
-        dy, node.grad = node.grad, None
-        targets, grads = gradients(node, dy, retain_graph)
-        deliver(targets, grads, dy, node.serial, waiting, held)
+    try:
+        for tensor, dy in roots:
+            deliver((tensor,), (dy,), dy, now, waiting, held)
+        while waiting:
+            node = heappop(waiting)[1]
+            dy, node.grad = node.grad, None
+            targets, grads, dy = gradients(node, dy, retain_graph)
+            deliver(targets, grads, dy, node.serial, waiting, held)
+    finally:
+        for _, node in waiting:  # after an error: the next pass begins anew
+            node.grad = None
 
 
 def deliver(
@@ -109,6 +115,8 @@ def deliver(
         while node is not None and node.serial >= before:  # it was changed in place since
             t = node.old
             node = t.node
+        if node is None and t.accumulator is not None and t.accumulator.serial < before:
+            node = t.accumulator
         if node is None:
             deposit(t, g, g is dy or type(dy) is list or type(g.base) is np.ndarray or id(g) in held)
             if t._grad.array is g:
@@ -140,9 +148,13 @@ def wait(node: Node, output: int, g: Any) -> None:
     node.grad[output] = g if mine is None else ops.add(mine, g)
 
 
-def gradients(node: Node, dy: Any, retain_graph: bool) -> tuple[Sequence[Any], Sequence[Any]]:
-    """The inputs of a recorded call, and the gradients with respect to them."""
+def gradients(node: Node, dy: Any, retain_graph: bool) -> tuple[Sequence[Any], Sequence[Any], Any]:
+    """The inputs of a recorded call, the gradients with respect to them, and the `dy` that these were computed from."""
+    if node.hooks is not None:
+        dy = [hooked(node, i, g) for i, g in enumerate(dy)] if type(dy) is list else hooked(node, 0, dy)
     op, saved = node.op, node.saved
+    if op is ACCUMULATE:
+        return node.inputs, (dy,), dy
     if saved is None:
         raise RuntimeError(
             f"backward: the values saved by {op.name} were freed by an earlier backward; "
@@ -160,7 +172,48 @@ def gradients(node: Node, dy: Any, retain_graph: bool) -> tuple[Sequence[Any], S
         node.saved = None
     if type(grads) is not tuple:
         grads = (grads,)
-    return apart(node.inputs, grads) if op.lists else (node.inputs, grads)
+    return (*apart(node.inputs, grads), dy) if op.lists else (node.inputs, grads, dy)
+
+
+def hooked(node: Node, output: int, g: Any) -> Any:
+    """The gradient of one result after its hooks, which may have put another in its place."""
+    if g is None:
+        return None
+    functions = node.hooks.of(output)
+    if functions:
+        call: Any = functools.partial(call_hooks, functions)
+        if state.recorder is not None:
+            call = state.recorder.kernel(HOOKS, HOOKS.name, call, False)
+        g = call(g)
+    keeper = node.hooks.keeper(output)
+    if keeper is not None:
+        deposit(keeper, g, True)
+    return g
+
+
+def call_hooks(functions: list[Any], g: Any) -> Any:
+    """What hooks make of a gradient, an array of its own.
+
+    They get a copy, since the array may be another's, too, and they may keep or change it.
+    """
+    with Aside():
+        copied = ops.copy(g)
+        now = factory.make(copied, None, 0)
+        for function in functions:
+            given = function(now)
+            now = now if given is None else replacement(given, now)
+        return copied if now.array is copied else ops.copy(now.array)
+
+
+def replacement(given: Any, g: Any) -> Any:
+    """What a hook returned, if it can take the place of the gradient it was given."""
+    if not isinstance(given, factory.tensor):
+        raise TypeError(f"hook wants to return None or a Tensor; got {type(given).__name__}")
+    if given.shape != g.shape:
+        raise ValueError(f"hook wants to return a gradient of shape {g.shape}; got {given.shape}")
+    if given.dtype != g.dtype:
+        raise TypeError(f"hook wants to return a gradient of dtype {g.dtype}; got {given.dtype}")
+    return given
 
 
 def check_writes(node: Node) -> None:

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from . import _registry, ops
+from . import _hooks, _registry, ops
 from ._backends import cpp
 from ._codegen import saves_function
 from ._registry import OPS, BadIndex, Op, Refused, fallback_column, state
 from ._writes import root
 
 serial = count(1).__next__
+before_all = count(-(1 << 62)).__next__  # serial numbers of the nodes before leaves, which come last in the pass
 
 
 class _Mode(threading.local):
@@ -45,7 +46,7 @@ factory = _Factory()
 class Node:
     """One recorded call: the gradient of its outputs arrives in `grad`, `op` and `saved` send it on to `inputs`."""
 
-    __slots__ = ("clock", "grad", "inputs", "needs", "old", "op", "saved", "serial")
+    __slots__ = ("clock", "grad", "hooks", "inputs", "needs", "old", "op", "saved", "serial")
     op: Any
     inputs: tuple[Any, ...]
     saved: Any
@@ -53,7 +54,18 @@ class Node:
     serial: int
     grad: Any
     clock: int
+    hooks: Any  # _hooks.GradientHooks or None
     old: Any  # where a change in place made it: the Tensor as it was before
+
+
+def before_leaf(leaf: Any) -> Node:
+    """The node that gathers a leaf's gradient, for hooks to see all of it; made where there is none."""
+    if leaf.accumulator is None:
+        node = leaf.accumulator = Node()
+        node.op, node.inputs, node.saved, node.needs = _hooks.ACCUMULATE, (leaf,), (), 1
+        node.serial, node.clock, node.grad, node.hooks = before_all(), state.clock, None, None
+    made: Node = leaf.accumulator
+    return made
 
 
 class no_grad:  # noqa: N801 (PyTorch's name)
@@ -144,6 +156,22 @@ class set_grad_enabled(no_grad):  # noqa: N801
         return super().__call__(function)
 
 
+class Aside:
+    """Around a user's function that is one call-back to the step: nothing is recorded, for backward or by `compile`."""
+
+    __slots__ = ("before",)
+
+    def __enter__(self) -> None:
+        recorder = state.recorder
+        self.before = recorder, state.active, mode.enabled
+        state.recorder, mode.enabled = None, False
+        if recorder is not None:
+            state.active = recorder.real
+
+    def __exit__(self, *exc: object) -> None:
+        state.recorder, state.active, mode.enabled = self.before
+
+
 class _Resumed(Generator[Any, Any, Any]):
     """A generator that runs with recording on or off, between whose steps the caller's mode holds."""
 
@@ -224,7 +252,9 @@ def renewed(t: Any) -> Any:
     with enable_grad():
         now = op.apply(base, *rest)
     now.node.old = factory.make(t.array, t.node, t.output)
+    before = t.node, t.output
     t.node, t.output, t.requires, t.origin = now.node, now.output, True, now.origin
+    _hooks.follow(t, *before)
     return t
 
 
@@ -260,7 +290,7 @@ def record(op: Op, args: tuple[Any, ...], raw: tuple[Any, ...], out: Any) -> Any
                 needs |= 1 << i
         if needs:
             node = Node()
-            node.op, node.inputs, node.needs, node.grad = op, args[:n], needs, None
+            node.op, node.inputs, node.needs, node.grad, node.hooks = op, args[:n], needs, None, None
             node.saved, node.serial, node.clock = saves(op)(raw, out), serial(), state.clock
     if op.outputs == 1:
         array = out[0] if op.extras else out

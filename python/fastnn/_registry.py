@@ -59,6 +59,7 @@ class State:
         self.clock = self.folded = 0  # writes in place that were noted; how many of them left the log (_writes.py)
         self.recorder: Any = None  # set by fastnn.compile while it records
         self.recordings = 0  # how many were begun: no plan depends on an object born after the last of them
+        self.recorded = 0  # the serial number of nodes when the last of them ended
         self.default_dtype = np.dtype(np.float32)  # what Python's floats become
 
     def bump(self) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from . import _backward, _engine, ops
-from ._engine import Node, mode, renewed
+from ._engine import Node, before_leaf, mode, renewed
+from ._hooks import RemovableHandle, follow, hooks_of, register
 from ._registry import state
 from ._tensor_math import TensorMath
 from ._writes import wrote
@@ -50,17 +53,18 @@ class Tensor(TensorMath):
     tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "_grad", "array", "node", "origin", "output", "requires")
+    __slots__ = ("__weakref__", "_grad", "accumulator", "array", "node", "origin", "output", "requires")
     array: Array
     _grad: Tensor | None
     node: Node | None
     output: int
+    accumulator: Node | None  # of leaves with hooks: a node that gathers the gradient of one pass
     requires: bool
     origin: tuple[Any, ...]  # of views taken while recording: the base, its node, the op and its arguments
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
         self.array = numbers(data)
-        self._grad, self.node, self.output, self.requires = None, None, 0, False
+        self._grad, self.node, self.output, self.accumulator, self.requires = None, None, 0, None, False
         if requires_grad:
             self.requires_grad_()
 
@@ -156,8 +160,17 @@ class Tensor(TensorMath):
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that `backward` accumulated; it may be set to None, or to a Tensor of this shape and dtype."""
-        if state.recorder is not None and self.requires and self.node is None:
+        """The gradient that `backward` accumulated; it may be set to None, or to a Tensor of this shape and dtype.
+
+        Only leaves have one, and Tensors after `retain_grad`; to ask another for it warns, as in PyTorch.
+        """
+        if self.node is not None:
+            if self._grad is None and not self.retains_grad:
+                warnings.warn(
+                    "grad of a Tensor that is no leaf is None; call retain_grad() on it before backward",
+                    stacklevel=2,
+                )
+        elif state.recorder is not None and self.requires:
             state.recorder.deposit(self)
         return self._grad
 
@@ -179,6 +192,85 @@ class Tensor(TensorMath):
     def detach(self) -> Tensor:
         """The same memory without the graph."""
         return make(self.array, None, 0)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call ``hook(grad)`` in each backward pass with the gradient of this Tensor, once all of it is there.
+
+        What the hook returns, unless None, takes the gradient's place. Hooks are called in the order of their
+        registration, without recording. For a leaf the gradient is that of the pass, before it is added to ``.grad``.
+        In a captured step, hooks that were put on leaves before are call-back nodes.
+
+        Parameters
+        ----------
+        hook : callable
+            Takes a Tensor, a copy of its own; returns None or a Tensor of the same shape and dtype.
+
+        Returns
+        -------
+        RemovableHandle
+            Its ``remove()``, or the end of a block that it is the context manager of, takes the hook off.
+
+        Raises
+        ------
+        RuntimeError
+            If this Tensor does not require grad.
+        TypeError
+            If `hook` is no callable.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> w = fastnn.tensor([1.0, 2.0], requires_grad=True)
+        >>> handle = w.register_hook(lambda grad: grad.clamp(max=3.0))
+        >>> (w * w).sum().backward()
+        >>> w.grad
+        tensor([2., 3.])
+        >>> handle.remove()
+        """
+        node = renewed(self).node
+        if not self.requires:
+            raise RuntimeError("register_hook: a hook wants a Tensor that requires grad; this one does not")
+        if state.recorder is not None:
+            state.recorder.refuse(
+                "register_hook in a captured step: replays would call this hook, which sees the recording's Tensors; "
+                "register it before, on a parameter or another leaf, or use autograd.Function"
+            )
+        hooks = hooks_of(before_leaf(self) if node is None else node)
+        output = self.output
+        return register(hooks.functions, hook, (output, hook), planned=node is None or node.serial < state.recorded)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient in ``.grad``, which leaves do anyway.
+
+        Raises
+        ------
+        RuntimeError
+            If this Tensor does not require grad.
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> w = fastnn.tensor([1.0, 2.0], requires_grad=True)
+        >>> y = w * 3
+        >>> y.retain_grad()
+        >>> (y * y).sum().backward()
+        >>> y.grad
+        tensor([ 6., 12.])
+        """
+        node = renewed(self).node
+        if not self.requires:
+            raise RuntimeError("retain_grad wants a Tensor that requires grad; this one does not")
+        if node is None:
+            return
+        if state.recorder is not None:
+            state.recorder.refuse("retain_grad in a captured step: the Tensor is gone when the step is replayed")
+        hooks_of(node).kept[self.output] = weakref.ref(self)
+
+    @property
+    def retains_grad(self) -> Flag:
+        """Whether it is no leaf and keeps its gradient nevertheless, by `retain_grad`."""
+        node = renewed(self).node
+        return node is not None and node.hooks is not None and node.hooks.keeper(self.output) is self
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add the gradient of this tensor to ``.grad`` of every leaf it was computed from (see `autograd.backward`)."""
@@ -269,7 +361,7 @@ class Tensor(TensorMath):
         new: Tensor = type(self).__new__(type(self))
         new.array = self.array.copy(order="K") if copy else self.array
         new._grad = self._grad.__deepcopy__(memo) if copy and self._grad is not None else self._grad
-        new.node, new.output, new.requires = None, 0, self.requires
+        new.node, new.output, new.accumulator, new.requires = None, 0, None, self.requires
         memo[id(self)] = new
         return new
 
@@ -358,6 +450,7 @@ class Tensor(TensorMath):
             self.node, self.output, self.requires = result.node, result.output, True
             if result.node is not None:
                 result.node.old = before
+                follow(self, before.node, before.output)
         ops.assign(self.array, result.array)
         return self
 
@@ -428,7 +521,8 @@ def numbers(data: Any) -> Array:
 def make(array: Array, node: Node | None, output: int) -> Tensor:
     """A Tensor over an array, with the node that made it."""
     t: Tensor = Tensor.__new__(Tensor)
-    t.array, t._grad, t.node, t.output, t.requires = array, None, node, output, node is not None
+    t.array, t._grad, t.node, t.output, t.accumulator = array, None, node, output, None
+    t.requires = node is not None
     return t
 
 
@@ -445,7 +539,7 @@ def literal(value: Any, dtype: Any) -> Tensor:
 def restore(cls: type[Tensor], array: Array, grad: Tensor | None, requires: bool) -> Tensor:
     """Undo pickling."""
     t: Tensor = cls.__new__(cls)
-    t.array, t._grad, t.node, t.output, t.requires = array, grad, None, 0, requires
+    t.array, t._grad, t.node, t.output, t.accumulator, t.requires = array, grad, None, 0, None, requires
     return t
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._backward import backward
-from ._engine import Node, enable_grad, is_grad_enabled, is_view, mode, no_grad, serial, set_grad_enabled
+from ._engine import Aside, Node, enable_grad, is_grad_enabled, is_view, mode, no_grad, serial, set_grad_enabled
 from ._registry import state
 from ._tensor import Tensor, make
 
@@ -32,6 +32,11 @@ class Context:
     saved_tensors: tuple[Tensor | None, ...] = ()
     non_differentiable: tuple[Tensor, ...] = ()
     needs_input_grad: tuple[bool, ...] = ()
+    materialize_grads = True
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Say whether backward gets zeros for outputs that nobody used (True, the default) or None."""
+        self.materialize_grads = value
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """Say which outputs have no gradient; those that are no floats have none anyway."""
@@ -118,18 +123,11 @@ class _FunctionCall:
         self.context = context = Context()
         wanted = set(self.places) & {i for i, a in enumerate(self.args) if isinstance(a, Tensor) and a.requires_grad}
         context.needs_input_grad = tuple(i in wanted for i in range(len(args)))
-        recorder, state.recorder = state.recorder, None  # its ops are not the step's: the call-back is one node
-        active = state.active
-        if recorder is not None:
-            state.active = recorder.real
-        try:
-            with no_grad():
-                setup = self.function.setup_context
-                out = self.function.forward(*args) if setup else self.function.forward(context, *args)
-                if setup:
-                    setup(context, tuple(args), out)
-        finally:
-            state.recorder, state.active = recorder, active
+        with Aside():
+            setup = self.function.setup_context
+            out = self.function.forward(*args) if setup else self.function.forward(context, *args)
+            if setup:
+                setup(context, tuple(args), out)
         outs = out if isinstance(out, tuple) else (out,)
         for o in outs:
             if not isinstance(o, Tensor):
@@ -150,7 +148,7 @@ class _FunctionCall:
         needs = sum(1 << j for j, t in enumerate(self.tensors) if t.requires_grad)
         if needs and mode.enabled:
             node = Node()
-            node.op, node.inputs, node.needs, node.grad = self, self.tensors, needs, None
+            node.op, node.inputs, node.needs, node.grad, node.hooks = self, self.tensors, needs, None, None
             node.saved, node.serial, node.clock = arrays[self.outputs :], serial(), state.clock
         nodes = [node if differentiable else None for differentiable in self.differentiable]
         results = tuple(make(a, n, i) for i, (a, n) in enumerate(zip(arrays, nodes, strict=False)))
@@ -174,16 +172,11 @@ class _FunctionCall:
         saved = iter(saved_and_needs)
         context.saved_tensors = tuple(make(next(saved), None, 0) if kept else None for kept in self.kept)
         given = dy if type(dy) is list else [dy]
-        grads = [np.zeros(*s) if g is None else g for g, s in zip(given, self.shapes, strict=True)]
-        recorder, state.recorder = state.recorder, None
-        active = state.active
-        if recorder is not None:
-            state.active = recorder.real
-        try:
-            with no_grad():
-                out = self.function.backward(context, *(make(g, None, 0) for g in grads))
-        finally:
-            state.recorder, state.active = recorder, active
+        if context.materialize_grads:
+            given = [np.zeros(*s) if g is None else g for g, s in zip(given, self.shapes, strict=True)]
+        grads = [None if g is None else make(g, None, 0) for g in given]
+        with Aside():
+            out = self.function.backward(context, *grads)
         outs = out if isinstance(out, tuple) else (out,)
         wanted = len(self.args)
         if len(outs) < wanted or any(g is not None for g in outs[wanted:]):

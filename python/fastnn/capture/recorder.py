@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from .._engine import serial
 from .._registry import CPP, NUMPY, OPS, RECORD, RECORD_NUMPY, Op, state
 from .._writes import root
 from .hyper import Hyper
@@ -90,7 +91,7 @@ class Recorder:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        state.active, state.recorder = self.real, None
+        state.active, state.recorder, state.recorded = self.real, None, serial()
         for op in OPS.values():
             for column in (RECORD, RECORD_NUMPY):
                 op.forward_kernels[column] = op.backward_kernels[column] = None

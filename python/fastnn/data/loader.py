@@ -207,7 +207,7 @@ class DataLoader:
             for gather in gathers:  # as [make(gather(rows), None, 0) ...], in 0.2 us less
                 tensor = new(Tensor)
                 tensor.array, tensor._grad = gather(rows), None
-                tensor.node, tensor.output, tensor.requires = None, 0, False
+                tensor.node, tensor.output, tensor.accumulator, tensor.requires = None, 0, None, False
                 batch.append(tensor)
             yield tuple(batch)
         self._end(epoch)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from .._creation import as_tensor, dtype_of
+from .._hooks import RemovableHandle
 from .._registry import state
 from .._tensor import Tensor, make
 from . import _hooks, _state_dict
-from ._hooks import Hook, RemovableHandle
+from ._hooks import Hook
 from ._state_dict import IncompatibleKeys
 from .parameter import Parameter
 
@@ -527,7 +528,7 @@ class Module:
         -------
         RemovableHandle
         """
-        return _hooks.register(self, Hook(hook, False, with_kwargs), prepend)
+        return _hooks.register(self, Hook(hook, "forward", with_kwargs), prepend)
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -546,7 +547,52 @@ class Module:
         -------
         RemovableHandle
         """
-        return _hooks.register(self, Hook(hook, True, with_kwargs), prepend)
+        return _hooks.register(self, Hook(hook, "forward_pre", with_kwargs), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` when the gradients of the inputs are there.
+
+        Both are tuples, with a gradient for each argument given by position and for each output, None for what is no
+        Tensor or has no gradient. Where no argument requires grad, the hook is called once the gradients of the outputs
+        are there. Only outputs that are a Tensor or a tuple are seen; of others a RuntimeWarning tells. Arguments and
+        outputs must not be changed in place.
+
+        Parameters
+        ----------
+        hook : callable
+            What it returns, unless None, takes the place of `grad_input`.
+        prepend : bool
+            Call it before the hooks that are there.
+
+        Returns
+        -------
+        RemovableHandle
+
+        Examples
+        --------
+        >>> import fastnn
+        >>> layer = fastnn.nn.Tanh()
+        >>> handle = layer.register_full_backward_hook(lambda module, grad_input, grad_output: print(grad_output))
+        >>> layer(fastnn.tensor([0.5], requires_grad=True)).sum().backward()
+        (tensor([1.]),)
+        """
+        return _hooks.register(self, Hook(hook, "backward"), prepend)
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` when the gradients of the outputs are there.
+
+        Parameters
+        ----------
+        hook : callable
+            What it returns, unless None, takes the place of `grad_output` (see `register_full_backward_hook`).
+        prepend : bool
+            Call it before the hooks that are there.
+
+        Returns
+        -------
+        RemovableHandle
+        """
+        return _hooks.register(self, Hook(hook, "backward_pre"), prepend)
 
     # Text
 

@@ -38,7 +38,7 @@ class Parameter(Tensor):
         array = np.empty(0, state.default_dtype) if data is None else as_tensor(data).array
         if requires_grad and array.dtype.kind != "f":
             raise RuntimeError(f"only Tensors of floating point dtype can require gradients; got {array.dtype}")
-        self.array, self._grad, self.node, self.output = array, None, None, 0
+        self.array, self._grad, self.node, self.output, self.accumulator = array, None, None, 0, None
         self.requires = bool(requires_grad)
 
     def __repr__(self) -> str:
