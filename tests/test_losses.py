@@ -180,9 +180,23 @@ def test_shapes_that_differ() -> None:
         F.l1_loss(X, T, weight=P[0])
 
 
+@pytest.mark.parametrize("value", [-1e-6, 1.0001, math.inf, -math.inf, math.nan])
+def test_probabilities_are_between_0_and_1(target: str, dtype: type, value: float) -> None:
+    p, q = P.astype(dtype), np.round(Q).astype(dtype)  # where the target is 0 or 1 one of the logarithms has no factor
+    captured = fastnn.compile(F.binary_cross_entropy)
+    for _ in range(3):
+        assert np.isfinite(captured(p, q).item())
+    for i, reduction in enumerate(("mean", "sum", "none")):
+        p.flat[i] = value
+        words = f"binary_cross_entropy: input wants values from 0 to 1; got {dtype(value)}"
+        with pytest.raises(ValueError, match=words):
+            F.binary_cross_entropy(p, q, reduction=reduction)
+        with pytest.raises(ValueError, match="input wants values from 0 to 1"):
+            nn.BCELoss(fastnn.zeros(*p.shape, dtype=dtype), reduction=reduction)(p, q)
+    assert math.isnan(captured(p, q).item())
+
+
 def test_what_is_refused(target: str) -> None:
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        F.binary_cross_entropy(X, Q)
     assert math.isnan(F.binary_cross_entropy(P, np.where(Q > 0.9, np.nan, Q)).item())
     with pytest.raises(TypeError, match="float64"):
         F.mse_loss(X, T.astype(np.float32))

@@ -179,7 +179,7 @@ def binary_cross_entropy(
     Raises
     ------
     ValueError
-        Where shapes differ; where input is outside [0, 1] (in a captured step the loss is NaN then).
+        Where shapes differ; where input is outside [0, 1] or NaN (in a captured step the loss is NaN then).
 
     Notes
     -----
@@ -199,8 +199,10 @@ def binary_cross_entropy(
             "Please ensure they have the same size."
         )
     loss = ops.binary_cross_entropy(p, t, weight, reduction=how)
-    if state.recorder is None and np.isnan(loss.array).any() and not ((p.array >= 0) & (p.array <= 1)).all():
-        raise ValueError("all elements of input should be between 0 and 1")
+    if state.recorder is None and np.isnan(loss.array).any():  # only then can one be outside: no pass in other cases
+        outside = p.array[~((p.array >= 0) & (p.array <= 1))]
+        if outside.size:
+            raise ValueError(f"binary_cross_entropy: input wants values from 0 to 1; got {outside[0]}")
     return loss  # type: ignore[no-any-return]
 
 

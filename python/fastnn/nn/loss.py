@@ -109,6 +109,12 @@ class BCELoss(WeightedLoss):
         Deprecated forms of `reduction`.
     reduction : {"mean", "sum", "none"}
 
+    Raises
+    ------
+    ValueError
+        From a call, where shapes differ or a probability is outside [0, 1] or NaN (in a captured step the loss is NaN
+        then; PyTorch raises RuntimeError).
+
     Examples
     --------
     >>> import fastnn
