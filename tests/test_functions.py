@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn.autograd import Function
+from fastnn.autograd import Function, gradcheck
 
 
 class Scaled(Function):
@@ -98,3 +98,52 @@ def test_what_backward_may_return() -> None:
         returning(fastnn.ones(3)).apply(w).sum().backward()
     with pytest.raises(TypeError, match="save_for_backward wants Tensors or None; got int"):
         fastnn.autograd.Context().save_for_backward(3)  # type: ignore[arg-type]
+
+
+def double(*values: float) -> Any:
+    return fastnn.tensor(list(values), dtype=np.float64, requires_grad=True)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_gradcheck_takes_lists_and_tuples(target: str, kind: type) -> None:
+    x, y = double(0.3, -1.2), double(0.5, 2.0)
+    assert gradcheck(lambda a, b, n: kind([a * b, a + n * b]), kind([x, y, 3]))
+    assert gradcheck(lambda pair: pair[0] * pair[1], kind([kind([x, y])]))
+    assert gradcheck(lambda a: a.tanh(), x)
+    assert (x.grad, y.grad) == (None, None)
+    with pytest.raises(AssertionError, match=r"gradient of input 1 at \(1,\): 0\.0 by backward"):
+        gradcheck(lambda a, b: [a * b.detach()], kind([x, y]))
+    assert (x.grad, y.grad) == (None, None)
+
+
+def test_gradcheck_says_what_it_wants() -> None:
+    x = double(0.3, -1.2)
+    for function, inputs, kind, words in (
+        (3, x, TypeError, "function wants a callable; got int"),
+        (lambda a: {"y": a}, x, TypeError, "function wants to return Tensors; got dict"),
+        (lambda a: [a, 3.0], x, TypeError, "function wants to return Tensors; got float"),
+        (lambda a: a * 2, [x.detach(), 3], ValueError, "inputs wants at least one Tensor that requires grad"),
+        (lambda a: a * 2, {"a": x}, ValueError, "inputs wants at least one Tensor that requires grad"),
+        (lambda a, b: a, (x, [x.detach().float().requires_grad_()]), TypeError, "input 1 wants float64; got float32"),
+    ):
+        with pytest.raises(kind, match=f"gradcheck: {words}"):
+            gradcheck(function, inputs)
+
+
+def test_gradients_that_are_not_made_into_zeros() -> None:
+    seen = []
+
+    class Halves(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.set_materialize_grads(False)
+            return x * 0.5, x * 0.5
+
+        @staticmethod
+        def backward(ctx: Any, first: Any, second: Any) -> Any:
+            seen.append(first)
+            return second * 0.5
+
+    x = double(1.0)
+    Halves.apply(x)[1].backward()
+    assert (seen, x.grad.tolist()) == ([None], [0.5])

@@ -202,9 +202,10 @@ def gradcheck(
     Parameters
     ----------
     function : callable
-        Takes the inputs, returns a Tensor or a tuple of them.
-    inputs : Tensor or tuple
-        Those that require grad are checked; they want float64.
+        Takes the inputs, returns a Tensor, or several in a list or tuple.
+    inputs : Tensor, list or tuple
+        The function's arguments, of any kind. Tensors that require grad, those in lists and tuples too, are checked;
+        they want float64.
     eps : float
         The step h.
     rtol, atol : float
@@ -218,7 +219,9 @@ def gradcheck(
     Raises
     ------
     TypeError
-        For an input that is not float64.
+        For an input that is not float64, a function that is no callable or returns anything else.
+    ValueError
+        Where no input requires grad.
     AssertionError
         Naming the input and the element that differs most.
 
@@ -233,15 +236,24 @@ def gradcheck(
     >>> fastnn.autograd.gradcheck(lambda x: x.tanh(), (x,))
     True
     """
-    given = inputs if isinstance(inputs, tuple) else (inputs,)
-    for i, t in enumerate(given):
-        if isinstance(t, Tensor) and t.requires and t.dtype != np.float64:
+    if not callable(function):
+        raise TypeError(f"gradcheck: function wants a callable; got {type(function).__name__}")
+    given = inputs if isinstance(inputs, (list, tuple)) else (inputs,)
+    checked = [(i, t) for i, x in enumerate(given) for t in tensors_in(x) if t.requires]
+    for i, t in checked:
+        if t.dtype != np.float64:
             raise TypeError(f"gradcheck: input {i} wants float64; got {t.dtype}")
+    if not checked:
+        raise ValueError("gradcheck: inputs wants at least one Tensor that requires grad; got none")
     rng = np.random.default_rng(0)
 
     def outputs() -> list[Tensor]:
         out = function(*given)
-        return list(out) if isinstance(out, tuple) else [out]
+        outs = list(out) if isinstance(out, (list, tuple)) else [out]
+        for o in outs:
+            if not isinstance(o, Tensor):
+                raise TypeError(f"gradcheck: function wants to return Tensors; got {type(o).__name__}")
+        return outs
 
     first = outputs()
     weights = [rng.uniform(0.5, 1.5, o.shape) for o in first]
@@ -250,15 +262,16 @@ def gradcheck(
         with no_grad():
             return float(sum((o.array * w).sum() for o, w in zip(outputs(), weights, strict=True)))
 
-    leaves = [t for t in given if isinstance(t, Tensor) and t.requires]
-    kept = [t._grad for t in leaves]
-    for t in leaves:
+    kept = [t._grad for _, t in checked]
+    for _, t in checked:
         t._grad = None
     for o, w in zip(first, weights, strict=True):
         if o.requires:
             backward(o, np.asarray(w), retain_graph=True)
-    for i, t in enumerate(leaves):
-        got = np.zeros(t.shape) if t._grad is None else t._grad.array.copy()
+    found = [np.zeros(t.shape) if t._grad is None else t._grad.array for _, t in checked]
+    for (_, t), g in zip(checked, kept, strict=True):
+        t._grad = g
+    for (i, t), got in zip(checked, found, strict=True):
         want = np.zeros(t.shape)
         for index in np.ndindex(*t.shape):
             x, values = t.array[index], []
@@ -269,10 +282,15 @@ def gradcheck(
             want[index] = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * eps)
         error = np.abs(got - want)
         if error.size and error.max() > atol + rtol * np.abs(want).max():
-            worst = np.unravel_index(error.argmax(), error.shape)
+            worst = tuple(map(int, np.unravel_index(error.argmax(), error.shape)))
             raise AssertionError(
                 f"gradient of input {i} at {worst}: {got[worst]} by backward, {want[worst]} by differences"
             )
-    for t, g in zip(leaves, kept, strict=True):
-        t._grad = g
     return True
+
+
+def tensors_in(x: Any) -> list[Tensor]:
+    """The Tensors in lists and tuples of any depth."""
+    if isinstance(x, (list, tuple)):
+        return [t for part in x for t in tensors_in(part)]
+    return [x] if isinstance(x, Tensor) else []
