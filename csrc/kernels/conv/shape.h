@@ -159,7 +159,7 @@ FASTNN_INLINE ConvBoxes conv_boxes(const ConvPass& p, int64_t itemsize, int64_t 
   ConvBoxes b{};
   const int64_t channels = ceil_div(p.in, p.chunks);
   // A product of matrices goes through its box once for each panel: what it writes has to stay, too.
-  const int64_t fits = conv_box_bytes / itemsize / (p.taps() == 1 ? channels + p.out : channels);
+  const int64_t fits = conv_box_bytes / itemsize / (p.taps() == 1 ? channels + p.out / 2 : channels);
   const int64_t room = fits > least ? fits : least;
   const int64_t whole[conv_axes + 1] = {p.images, p.axis[0].count, p.axis[1].count, p.axis[2].count};
   int64_t inner = 1;  // pixels of the axes behind this one
@@ -250,7 +250,7 @@ FASTNN_INLINE ConvBoxes conv_weight_boxes(const ConvPass& p, int64_t itemsize) {
   const int64_t channels = ceil_div(p.in, p.chunks);
   b.staged = b.size[0] * (channels + channels / 3 + 16);
   for (int i = 0; i < conv_axes; i++) b.staged *= b.extent(p, i, b.size[i + 1]);
-  const bool aliased = p.in_all * p.axis[2].stride * itemsize % 2048 == 0;
+  const bool aliased = p.in_all * p.axis[2].stride * itemsize % (p.out > 128 ? 2048 : 4096) == 0;
   if (p.taps() == 1 && p.inside() && !aliased) b.staged = 0;
   return b;
 }
