@@ -2,6 +2,7 @@
 // weights. Arrays that are not channels-last are copied first; results are channels-last.
 #include "kernels/conv/correlate.h"
 #include "kernels/conv/depthwise.h"
+#include "kernels/conv/overlap.h"
 #include "kernels/conv/weight_gradient.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/conv/winograd_gradient.h"
@@ -54,6 +55,7 @@ void data_gradient(Context& context, const ConvShape& s, Images<const T> dy, con
   const ConvWeights<T> weights{w, taps, s.in * taps, taps};
   if constexpr (std::is_same_v<T, float>)
     if (s.winograd) return winograd(context, gradient_pass(s, 0), weights, dy, dx, bias, false, scratch);
+  if (s.overlaps(sizeof(T))) return overlap_gradient(context, s, dy, w, bias, dx, scratch);
   const ConvRoom room = s.depthwise() ? depthwise_room(s, sizeof(T)) : conv_room(s, gradient_pass(s, 0), sizeof(T));
   int32_t* const place = reinterpret_cast<int32_t*>(scratch);
   T* const packed = reinterpret_cast<T*>(scratch + room.table);

@@ -65,6 +65,7 @@ size_t forward_room(const ConvShape& s, int64_t itemsize) {
 size_t data_room(const ConvShape& s, int64_t itemsize) {
   if (s.depthwise()) return forward_room(s, itemsize);
   if (s.winograd) return winograd_room(gradient_pass(s, 0)).all();
+  if (s.overlaps(itemsize)) return overlap_room(s, itemsize).all();
   size_t most = 0;
   for (int64_t phase = 0; phase < gradient_phases(s); phase++)
     most = std::max(most, conv_room(s, gradient_pass(s, phase), itemsize).all());

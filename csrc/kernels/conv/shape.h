@@ -26,6 +26,14 @@ struct ConvShape {
   FASTNN_INLINE bool depthwise() const {
     return in == 1 && out == 1 && groups > 1 && kernel[0] * kernel[1] <= depthwise_rows;
   }
+  // Whether the gradient of x fills vectors by taps and channels together (overlap.h), of which its channels alone
+  // would leave more than half idle.
+  FASTNN_INLINE bool overlaps(int64_t itemsize) const {
+    const int64_t lanes = 64 / itemsize, columns = in * taps();
+    const bool flat = kernel[0] == 1 && x[0] == 1 && y[0] == 1, near = dilation[1] == 1 && dilation[2] == 1;
+    const bool fits = groups == 1 && out <= 512 && columns <= 1024;
+    return fits && flat && near && 2 * ceil_div(columns, lanes) <= taps() * ceil_div(in, lanes);
+  }
 };
 
 // From views of x, w (out, in / groups, *kernel) and y in PyTorch's order of axes; padding has two numbers for each
@@ -212,6 +220,16 @@ struct ConvRoom {
 FASTNN_INLINE ConvRoom conv_room(const ConvShape& s, const ConvPass& p, int64_t itemsize) {
   return {conv_align(s.taps() * 4), conv_align(s.groups * conv_packed(p, s.taps(), itemsize) * itemsize),
           conv_align(conv_boxes(p, itemsize).staged * itemsize)};
+}
+
+// Scratch of overlap.h: packed weights, and the products of some pixels for each job.
+struct OverlapRoom {
+  size_t weights, products;
+  FASTNN_INLINE size_t all() const { return weights + conv_jobs * products; }
+};
+FASTNN_INLINE OverlapRoom overlap_room(const ConvShape& s, int64_t itemsize) {
+  const int64_t lanes = 64 / itemsize, columns = ceil_div(s.in * s.taps(), lanes) * lanes;
+  return {conv_align(s.out * columns * itemsize), conv_align(conv_box_row * columns * itemsize)};
 }
 
 // The gradient of the weights: boxes are parted into splits, each of which has sums of its own, [chunk][panel][tap]
