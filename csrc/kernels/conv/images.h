@@ -96,6 +96,13 @@ FASTNN_INLINE void copy_pixels(const T* from, int64_t from_pixel, T* to, int64_t
     __builtin_memcpy(to, from, size_t(n * channels) * sizeof(T));
     return;
   }
+  // Groups of 4 and of 8: masks would take several times as long.
+  const int64_t bytes = channels * int64_t(sizeof(T));
+  if (bytes == 16 || bytes == 32) {
+    for (int64_t i = 0; i < n; i++, from += from_pixel, to += to_pixel)
+      bytes == 16 ? __builtin_memcpy(to, from, 16) : __builtin_memcpy(to, from, 32);
+    return;
+  }
   const int64_t whole = channels / lanes * lanes;
   const int rest = static_cast<int>(channels - whole);
   const bool room = to_pixel >= whole + lanes;

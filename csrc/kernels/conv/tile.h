@@ -97,7 +97,7 @@ struct Fetch {
 template <class T>
 using ConvKernel = void (*)(const ConvTile<T>&);
 
-template <class T, int M, int V, bool Tail>
+template <class T, int M, int V, int Tail>
 void run_conv_tile(const ConvTile<T>& t) {
   Vec<T> sums[M][V];
   unroll<M>([&](auto i) FASTNN_INLINED { unroll<V>([&](auto j) FASTNN_INLINED { sums[i][j] = Vec<T>{}; }); });
@@ -133,7 +133,7 @@ void run_conv_tile(const ConvTile<T>& t) {
   each([&](auto i, auto j, T* row) FASTNN_INLINED { store_part<T, V, Tail, j>(sums[i][j], row, t.last); });
 }
 
-template <class T, bool Tail>
+template <class T, int Tail>
 struct ConvTable {
   ConvKernel<T> of[conv_vectors + 1][conv_rows[1] + 1];
 
@@ -149,19 +149,25 @@ struct ConvTable {
   constexpr ConvTable() : of{} { fill<conv_vectors, conv_rows[1]>(); }
 };
 
-// A mask costs nothing on AVX-512.
+// On AVX-512 a mask costs nothing, and half a register takes half the time: groups of 8 channels go from 0.4 of the
+// peak to 0.6, of 4 from 0.16 to 0.24.
 template <class T>
-constexpr ConvTable<T, true> conv_tail_tiles{};
+constexpr ConvTable<T, 1> conv_tail_tiles{};
 #if defined(__AVX512F__)
 template <class T>
-constexpr const ConvTable<T, true>& conv_whole_tiles = conv_tail_tiles<T>;
+constexpr ConvTable<T, in_half> conv_half_tiles{};
+template <class T>
+constexpr const ConvTable<T, 1>& conv_whole_tiles = conv_tail_tiles<T>;
 #else
 template <class T>
-constexpr ConvTable<T, false> conv_whole_tiles{};
+constexpr const ConvTable<T, 1>& conv_half_tiles = conv_tail_tiles<T>;
+template <class T>
+constexpr ConvTable<T, 0> conv_whole_tiles{};
 #endif
 
 template <class T>
 FASTNN_INLINE const ConvKernel<T>* conv_kernels(int vectors, int last) {
+  if (last <= Vec<T>::lanes / 2) return conv_half_tiles<T>.of[vectors];
   return last == Vec<T>::lanes ? conv_whole_tiles<T>.of[vectors] : conv_tail_tiles<T>.of[vectors];
 }
 

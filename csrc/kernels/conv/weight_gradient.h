@@ -79,7 +79,8 @@ struct WeightGradient {
       // A copy pays for more than a few tiles, unless the panel lies like one.
       const bool copied_y = dy.pixel != columns && c.size() * p.taps() >= 64;
       tile.c_row = columns;
-      tile.last = static_cast<int>(copied_y ? lanes : present - columns + lanes);
+      const int64_t last = present - columns + lanes;
+      tile.last = static_cast<int>(copied_y && 2 * last > lanes ? lanes : last);
       if (copied_y) {
         copy_panel(slopes, at, size, o, present, columns, y_copy);
         tile.b = y_copy;
