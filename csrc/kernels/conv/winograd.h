@@ -57,11 +57,12 @@ struct Winograd {
     }
   }
 
-  // The products of `count` tiles of data and a panel of weights, for all points.
-  void multiply(const float* data, int64_t count, const float* weights, int vectors, float* sums,
+  // The products of a strip of data and a panel of weights, for all points.
+  void multiply(const float* data, Range strip, const float* weights, int vectors, float* sums,
                 int64_t sums_plane) const {
     const int64_t width = vectors * lanes;
-    const EvenSplit chunks(p.in, parts(p.in, winograd_chain)), heights(count, parts(count, conv_rows[vectors]));
+    const EvenSplit chunks(p.in, parts(p.in, winograd_chain));
+    const WinogradTiles::Counts counts = tiles.of({strip.begin, strip.end});
     const ConvKernel<float>* const kernels = conv_kernels<float>(vectors, lanes);
     ConvTile<float> tile{};
     tile.segments[0] = tile.segments[1] = tile.segments[2] = 1;
@@ -70,8 +71,13 @@ struct Winograd {
     tile.b_row = tile.c_row = width;
     tile.last = lanes;
     for (int q = 0; q < winograd_points; q++) {
-      const float* const next = data + (q + 1) * plane;
-      Fetch fetch{reinterpret_cast<const char*>(next), q + 1 < winograd_points ? count * row * 4 : 0};
+      const TileRange needing = winograd_needing(counts, q / 6, q % 6);
+      const int64_t count = needing.end - needing.begin;
+      if (count == 0) continue;
+      const float* const own = data + q * plane + needing.begin * row;
+      float* const to = sums + q * sums_plane + needing.begin * width;
+      const EvenSplit heights(count, parts(count, conv_rows[vectors]));
+      Fetch fetch{reinterpret_cast<const char*>(own + plane), q + 1 < winograd_points ? count * row * 4 : 0};
       for (int64_t n = 0; n < chunks.count; n++) {
         const Range c = chunks.part(n);
         tile.k = c.size();
@@ -79,8 +85,8 @@ struct Winograd {
         tile.accumulate = n > 0;
         for (int64_t h = 0; h < heights.count; h++) {
           const int64_t first = heights.begin(h), height = heights.size(h), half = (height + 1) / 2;
-          tile.a = data + q * plane + first * row + c.begin;
-          tile.c = sums + q * sums_plane + first * width;
+          tile.a = own + first * row + c.begin;
+          tile.c = to + first * width;
           tile.a_second = half * row;
           tile.c_second = half * width;
           fetch.share(tile, tile.k);
@@ -93,41 +99,49 @@ struct Winograd {
   // From the sums of some tiles to the result, for a panel of channels.
   void transform_sums(Range range, Range v, const float* sums, int64_t sums_plane) const {
     const int64_t width = v.size() * lanes, height = p.axis[1].count, length = p.axis[2].count;
-    TilePlace at(tiles, range.begin);
-    for (int64_t t = range.begin; t < range.end; t++, sums += width, at.advance(tiles)) {
+    TilePlace at(tiles, {range.begin, range.end}, range.begin);
+    for (int64_t t = range.begin; t < range.end; t++, at.advance(tiles)) {
       const int64_t rows = height - at.row, columns = length - at.column;
       for (int64_t n = 0; n < v.size(); n++) {
         const int64_t o = (v.begin + n) * lanes;
         const int present = static_cast<int>(smaller(lanes, p.out - o));
         float* const to = y.p + ((at.image * height + at.row) * length + at.column) * y.pixel + o;
-        const float* const from = sums + n * lanes;
-        const auto square = [&](auto store) FASTNN_INLINED {
-          transform_square<6, 4>(
-              [](const auto& m, auto& t) FASTNN_INLINED { transform_back(m, t); },
-              [&](auto i, auto j) FASTNN_INLINED { return Floats::load(from + (i * 6 + j) * sums_plane); }, store);
-        };
+        const float* const from = sums + at.next[at.kind(tiles)] * width + n * lanes;
         const Floats shift = bias ? Floats::load(bias + o, present) : Floats{};
         const auto finished = [&](Floats sum) FASTNN_INLINED {
           const Floats shifted = bias ? shift + sum : sum;
           return relu ? rectified(shifted) : shifted;
         };
+        const auto square = [&](auto down, auto across, auto store) FASTNN_INLINED {
+          transform_square<down, down - 2, across, across - 2>(
+              [](const auto& m, auto& t) FASTNN_INLINED { transform_back(m, t); },
+              [&](auto i, auto j) FASTNN_INLINED {
+                constexpr int a = point_number<down>(i), b = point_number<across>(j);
+                return Floats::load(from + (a * 6 + b) * sums_plane);
+              },
+              store);
+        };
+        using std::integral_constant;
         if (rows >= winograd_tile && columns >= winograd_tile && present == lanes) {
-          square([&](auto i, auto j, Floats sum)
+          square(integral_constant<int, 6>{}, integral_constant<int, 6>{},
+                 [&](auto i, auto j, Floats sum)
                      FASTNN_INLINED { finished(sum).store(to + (i * length + j) * y.pixel); });
         } else {
-          square([&](auto i, auto j, Floats sum) FASTNN_INLINED {
-            if (i < rows && j < columns) finished(sum).store(to + (i * length + j) * y.pixel, present);
+          at.with_points(tiles, [&](auto down, auto across) FASTNN_INLINED {
+            square(down, across, [&](auto i, auto j, Floats sum) FASTNN_INLINED {
+              if (i < rows && j < columns) finished(sum).store(to + (i * length + j) * y.pixel, present);
+            });
           });
         }
       }
     }
   }
 
-  // The result of some tiles, whose data are at `data`, for a panel of channels.
+  // The result of a strip, whose data are at `data`, for a panel of channels.
   void panel(int64_t number, Range range, const float* data, const float* weights, float* sums) const {
     const Range v = panels.part(number);
     const int64_t sums_plane = winograd_plane(range.size() * v.size() * lanes);
-    multiply(data, range.size(), weights, static_cast<int>(v.size()), sums, sums_plane);
+    multiply(data, range, weights, static_cast<int>(v.size()), sums, sums_plane);
     transform_sums(range, v, sums, sums_plane);
   }
 };
@@ -153,8 +167,8 @@ inline void winograd(Context& context, const ConvPass& p, const ConvWeights<floa
   const auto grain = [&](int64_t all, int64_t count, int64_t columns) {
     return larger(parts(all, conv_jobs), 1000000 / (winograd_points * count * p.in * columns) + 1);
   };
-  const auto transform = [&](Range range, float* to) {
-    transform_data_tiles(x, p.in, tiles, range, p, zeros, to, {row, 32, plane});
+  const auto transform = [&](Range strip, Range range, float* to) {
+    transform_data_tiles(x, p.in, tiles, {strip.begin, strip.end}, range, p, zeros, to, {row, 32, plane});
   };
   // body(data, sums, weights) with a job's own room for each.
   const auto with_room = [&](auto body) {
@@ -173,18 +187,23 @@ inline void winograd(Context& context, const ConvPass& p, const ConvWeights<floa
     return parallel_for(context, blocks.count, grain(blocks.count, blocks.size(0), p.out), [&](int64_t lo, int64_t hi) {
       with_room([&](float* data, float* sums, float*) {
         for (int64_t b = lo; b < hi; b++) {
-          transform(blocks.part(b), data);
-          for (int64_t n = 0; n < panels; n++) g.panel(n, blocks.part(b), data, weights + n * panel, sums);
+          const Range range = blocks.part(b);
+          transform(range, range, data);
+          for (int64_t n = 0; n < panels; n++) g.panel(n, range, data, weights + n * panel, sums);
         }
       });
     });
   }
   for (int64_t b = 0; b < blocks.count; b++) {
     const int64_t first = blocks.begin(b), count = blocks.size(b);
-    parallel_for(context, count, larger(4, parts(count, conv_jobs)), [&](int64_t lo, int64_t hi) {
-      transform({first + lo, first + hi}, shared + lo * row);
-    });
     const EvenSplit strips(count, parts(count, sizes.strip));
+    const auto strip = [&](int64_t n) { return Range{first + strips.begin(n), first + strips.begin(n + 1)}; };
+    parallel_for(context, count, larger(4, parts(count, conv_jobs)), [&](int64_t lo, int64_t hi) {
+      for (int64_t n = 0; n < strips.count; n++) {
+        const Range all = strip(n), own{larger(all.begin, first + lo), smaller(all.end, first + hi)};
+        if (own.size() > 0) transform(all, own, shared + (all.begin - first) * row);
+      }
+    });
     const int64_t apart = sizes.passing ? 1 : strips.count, all = apart * panels;
     parallel_for(context, all, grain(all, parts(count, apart), Winograd::panel_width), [&](int64_t lo, int64_t hi) {
       with_room([&](float*, float* sums, float* passing) {
@@ -196,8 +215,8 @@ inline void winograd(Context& context, const ConvPass& p, const ConvWeights<floa
             own = passing;
           }
           for (int64_t s = n / panels; s < (sizes.passing ? strips.count : n / panels + 1); s++) {
-            const Range range = strips.part(s);
-            g.panel(number, {first + range.begin, first + range.end}, shared + range.begin * row, own, sums);
+            const Range range = strip(s);
+            g.panel(number, range, shared + (range.begin - first) * row, own, sums);
           }
         }
       });

@@ -23,24 +23,29 @@ struct WinogradGradient {
 
   static constexpr int64_t lanes = Floats::lanes, panel_width = conv_vectors * lanes, group = winograd_gradient_rows;
 
-  // Tiles of x and dy, at their places in the block that begins at `first`.
-  void transform_tiles(int64_t first, Range range) const {
-    const Range all{first + range.begin, first + range.end};
-    transform_data_tiles(x, p.in, tiles, all, p, zeros, x_data + range.begin * group,
-                         {group, winograd_points * x_plane, x_plane});
+  // Tiles of x and dy, at their places in a block.
+  void transform_tiles(TileRange block, Range range) const {
+    transform_data_tiles(x, p.in, tiles, block, range, p, zeros, x_data, {group, winograd_points * x_plane, x_plane});
     const int64_t length[2] = {p.axis[1].count, p.axis[2].count}, offset[2] = {0, 0};
     for_each_square<4>(
-        dy, tiles, all, length, offset, zeros, [&](int64_t t, const auto& from, auto fetch) FASTNN_INLINED {
+        dy, tiles, block, range, length, offset, zeros,
+        [&](const TilePlace& place, const auto& from, auto fetch) FASTNN_INLINED {
           for (int64_t n = 0; n < panels.count; n++) {
             const Range v = panels.part(n);
-            float* to = dy_data + n * winograd_points * dy_plane + (range.begin + t) * v.size() * lanes;
+            const int64_t width = v.size() * lanes, plane = dy_plane;
+            float* to = dy_data + n * winograd_points * plane + place.next[place.kind(tiles)] * width;
             for (int64_t o = v.begin * lanes; o < v.end * lanes; o += lanes, to += lanes) {
               const int present = static_cast<int>(smaller(lanes, p.out - o));
               fetch(o);
               const auto square = [&](auto load) FASTNN_INLINED {
-                transform_square<4, 6>([](const auto& g, auto& d) FASTNN_INLINED { transform_slopes(g, d); }, load,
-                                       [&](auto i, auto j, Floats d)
-                                           FASTNN_INLINED { d.store(to + (i * 6 + j) * dy_plane); });
+                place.with_points(tiles, [&](auto down, auto across) FASTNN_INLINED {
+                  transform_square<down - 2, down, across - 2, across>(
+                      [](const auto& g, auto& d) FASTNN_INLINED { transform_slopes(g, d); }, load,
+                      [&](auto i, auto j, Floats d) FASTNN_INLINED {
+                        constexpr int a = point_number<down>(i), b = point_number<across>(j);
+                        d.store(to + (a * 6 + b) * plane);
+                      });
+                });
               };
               if (present == lanes)
                 square([&](auto i, auto j) FASTNN_INLINED { return Floats::load(from.at[i][j] + o); });
@@ -51,23 +56,26 @@ struct WinogradGradient {
         });
   }
 
-  // The products of some channels of x and a panel of dy over `count` tiles.
-  void multiply(int64_t count, bool first, Range c, int64_t panel, float* sums, int64_t sums_plane) const {
+  // The products of some channels of x and a panel of dy over a block.
+  void multiply(TileRange block, bool first, Range c, int64_t panel, float* sums, int64_t sums_plane) const {
     const int vectors = static_cast<int>(panels.size(panel));
     const int64_t width = vectors * lanes;
     const EvenSplit heights(c.size(), parts(c.size(), conv_rows[vectors]));
     const ConvKernel<float>* const kernels = conv_kernels<float>(vectors, lanes);
     ConvTile<float> tile{};
     tile.segments[0] = tile.segments[1] = tile.segments[2] = 1;
-    tile.k = count;
     tile.a_row = 1;
     tile.a_col = group;
     tile.b_row = tile.c_row = width;
     tile.accumulate = !first;
     tile.last = lanes;
+    const WinogradTiles::Counts counts = tiles.of(block);
     for (int q = 0; q < winograd_points; q++) {
-      tile.b = dy_data + (panel * winograd_points + q) * dy_plane;
-      const float* const data = x_data + (c.begin / group * winograd_points + q) * x_plane;
+      const TileRange needing = winograd_needing(counts, q / 6, q % 6);
+      const int64_t count = needing.end - needing.begin;
+      tile.k = count;
+      tile.b = dy_data + (panel * winograd_points + q) * dy_plane + needing.begin * width;
+      const float* const data = x_data + (c.begin / group * winograd_points + q) * x_plane + needing.begin * group;
       Fetch fetch{reinterpret_cast<const char*>(data + x_plane), q + 1 < winograd_points ? count * group * 4 : 0};
       for (int64_t h = 0; h < heights.count; h++) {
         const int64_t begin = heights.begin(h), height = heights.size(h), half = (height + 1) / 2;
@@ -94,7 +102,7 @@ struct WinogradGradient {
         for (int64_t i = 0; i < channels; i++) {
           const float* const from = sums + (first + i) * width;
           float* const to = rows + i * taps * lanes;
-          transform_square<6, 3>(
+          transform_square<6, 3, 6, 3>(
               [](const auto& m, auto& t) FASTNN_INLINED { transform_back(m, t); },
               [&](auto a, auto b) FASTNN_INLINED { return Floats::load(from + (a * 6 + b) * sums_plane); },
               [&](auto a, auto b, Floats sum) FASTNN_INLINED { sum.store(to + (a * 3 + b) * lanes); });
@@ -149,7 +157,7 @@ inline void winograd_gradient(Context& context, const ConvPass& p, Images<const 
   for (int64_t b = 0; b < blocks.count; b++) {
     const int64_t first = blocks.begin(b), count = blocks.size(b);
     parallel_for(context, count, larger(4, parts(count, conv_jobs)), [&](int64_t lo, int64_t hi) {
-      g.transform_tiles(first, {lo, hi});
+      g.transform_tiles({first, first + count}, {first + lo, first + hi});
     });
     const int64_t products = winograd_points * count * group * width;
     Slots slots;
@@ -163,7 +171,7 @@ inline void winograd_gradient(Context& context, const ConvPass& p, Images<const 
         float* const total = sums + (jobs + n) * size;
         const bool opens = b % span == 0;
         if (opens && b > 0) add_span(own, total, size, b == span);
-        g.multiply(count, opens, c, panel, own, sums_plane);
+        g.multiply({first, first + count}, opens, c, panel, own, sums_plane);
         if (b < blocks.count - 1) continue;
         if (b >= span) add_span(own, total, size, false);
         g.finish(b >= span ? total : own, sums_plane, c, panel, dw);

@@ -30,10 +30,10 @@ FASTNN_INLINE bool winograd_saves(int64_t height, int64_t width) {
 //   channels       image   AVX-512           AVX2              channels       image   AVX-512
 //   64 -> 64       224     2.8  2.8  2.3                       512 -> 512     4       2.6  2.6  3.2
 //   64 -> 128      112     2.9  2.7  2.6     2.5  2.7  2.6     128 -> 128     3       1.8  1.9  1.8
-//   64 -> 64       56      2.7  2.7  2.5     2.5  2.5  2.4     128 -> 128     6       1.8  1.9  1.8
-//   256 -> 256     14      2.0  2.1  2.5     2.1  2.1  2.2     128 -> 128     9       1.7  1.8  1.7
-//   512 -> 512     14      2.2  2.2  2.9     2.2  2.0  2.4     256 -> 256     5       1.2  1.2  1.2   not taken
-//   32 -> 64       14      2.0  2.0  1.8     1.6  1.8  1.7     8 -> 16        32      1.2  1.3  1.4   not taken
+//   64 -> 64       56      2.7  2.7  2.5     2.5  2.5  2.4     128 -> 128     6       2.6  2.5  2.5
+//   256 -> 256     14      3.0  3.0  3.1                       128 -> 128     9       2.5  2.5  2.5
+//   512 -> 512     14      2.7  2.8  3.2                       256 -> 256     5       1.5  1.5  1.8   not taken
+//   32 -> 64       14      2.4  2.8  2.2                       8 -> 16        32      1.2  1.3  1.4   not taken
 //   16 -> 32       32      1.7  1.4  1.5     1.6  1.6  1.6     8 -> 8         32      1.2  1.0  1.3   not taken
 //   16 -> 16       32      1.7  1.4  1.6     1.5  1.7  1.5
 //
@@ -46,13 +46,47 @@ FASTNN_INLINE bool winograd_pays(const ConvShape& s) {
   return fits && s.in >= 16 && s.out >= 16 && winograd_saves(s.x[1], s.x[2]) && winograd_saves(s.y[1], s.y[2]);
 }
 
-// Tiles of all images of a pass; those of an image row after row.
+struct TileRange {
+  int64_t begin, end;
+};
+
+// Tiles of all images of a pass; those of an image row after row. A tile at an edge that holds one or two outputs in a
+// direction is served there by the points 0, 1, -1 and infinity: 14x14 images take 484 products for each 576 of whole
+// tiles. So tiles are of four kinds, 1 for whole down and 2 for whole across, and in a strip those that need a point
+// lie together: first kind 1, then 3, 2 and 0.
 struct WinogradTiles {
   int64_t down, across, all;
+  int64_t whole_down, whole_across;
+
+  // Tiles before a number: all of them, those whole down, across, and both ways.
+  struct Counts {
+    int64_t of[4];
+  };
+  FASTNN_INLINE Counts before(int64_t number) const {
+    const int64_t image = number / (down * across), rest = number % (down * across);
+    const int64_t row = rest / across, column = rest % across, columns = column < whole_across ? column : whole_across;
+    const int64_t rows = row < whole_down ? row : whole_down, own = row < whole_down;
+    return {{number, (image * whole_down + rows) * across + own * column, (image * down + row) * whole_across + columns,
+             (image * whole_down + rows) * whole_across + own * columns}};
+  }
+  FASTNN_INLINE Counts of(TileRange strip) const {
+    Counts n = before(strip.end);
+    const Counts less = before(strip.begin);
+    for (int i = 0; i < 4; i++) n.of[i] -= less.of[i];
+    return n;
+  }
 };
 FASTNN_INLINE WinogradTiles winograd_tiles(const ConvPass& p) {
-  const int64_t down = ceil_div(p.axis[1].count, winograd_tile), across = ceil_div(p.axis[2].count, winograd_tile);
-  return {down, across, p.images * down * across};
+  const int64_t height = p.axis[1].count, width = p.axis[2].count;
+  const int64_t down = ceil_div(height, winograd_tile), across = ceil_div(width, winograd_tile);
+  return {down, across, p.images * down * across, (height + 1) / winograd_tile, (width + 1) / winograd_tile};
+}
+
+// The tiles of a strip that need a point, by their places; points 3 and 4 of the six are those that edges do without.
+FASTNN_INLINE TileRange winograd_needing(const WinogradTiles::Counts& n, int down, int across) {
+  const int need = (down == 3 || down == 4 ? 1 : 0) + (across == 3 || across == 4 ? 2 : 0);
+  const int64_t begin = need < 2 ? 0 : n.of[1] - n.of[3];
+  return {begin, begin + n.of[need]};
 }
 
 // Elements from point to point of an array that has n for each: an odd number of cache lines, or the 36 would share a
