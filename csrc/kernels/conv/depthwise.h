@@ -325,7 +325,7 @@ void depthwise_weight_gradient(Context& context, const ConvShape& s, const ConvP
   const int64_t rows = p.images * p.axis[0].count * p.axis[1].count, taps = s.taps(), channels = s.groups;
   const int64_t width = depthwise_width(s, sizeof(T)), all = depthwise_sums(s, sizeof(T));
   T* const sums = reinterpret_cast<T*>(scratch);
-  const EvenSplit splits(rows, larger(1, smaller(rows, depthwise_splits)));
+  const EvenSplit splits(rows, larger(1, smaller(rows / 8, depthwise_splits)));
   const DepthwiseWeights<T> each{p, channels, width, channels_before_line(x, channels), x, dy};
   parallel_for(context, splits.count, 1, [&](int64_t lo, int64_t hi) {
     for (int64_t n = lo; n < hi; n++) {
