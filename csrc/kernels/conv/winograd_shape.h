@@ -19,9 +19,14 @@ constexpr int64_t winograd_tile = 4;  // outputs, in each direction
 // Part of the order of sums: a chain takes in so many channels at most. One of 512 would have twice the error.
 constexpr int64_t winograd_chain = 128;
 
-// More than half of the 144 products are saved, the places of tiles beyond the edges counted.
+// More than half of the products are saved, the places of tiles beyond the edges counted; two results or one at an edge
+// have four points in place of six. Of 2x2 images, too, but then one of them pays most for the transform of the
+// weights.
+FASTNN_INLINE int64_t winograd_axis(int64_t n) {
+  return 4 * ceil_div(n, winograd_tile) + 2 * ((n + 1) / winograd_tile);
+}
 FASTNN_INLINE bool winograd_saves(int64_t height, int64_t width) {
-  return height * width > 8 * ceil_div(height, winograd_tile) * ceil_div(width, winograd_tile);
+  return height * width > 8 && 9 * height * width > 2 * winograd_axis(height) * winograd_axis(width);
 }
 // Where it pays: 16 channels on both sides, and images whose tiles save enough; never by the batch, on which no result
 // may depend. One thread, times of the direct way over Winograd's for forward, gradients of x and of weights, batch of
@@ -32,7 +37,7 @@ FASTNN_INLINE bool winograd_saves(int64_t height, int64_t width) {
 //   64 -> 128      112     2.9  2.7  2.6     2.5  2.7  2.6     128 -> 128     3       1.8  1.9  1.8
 //   64 -> 64       56      2.7  2.7  2.5     2.5  2.5  2.4     128 -> 128     6       2.6  2.5  2.5
 //   256 -> 256     14      3.0  3.0  3.1                       128 -> 128     9       2.5  2.5  2.5
-//   512 -> 512     14      2.7  2.8  3.2                       256 -> 256     5       1.5  1.5  1.8   not taken
+//   512 -> 512     14      2.7  2.8  3.2                       256 -> 256     5       1.6  1.8  1.9
 //   32 -> 64       14      2.4  2.8  2.2                       8 -> 16        32      1.2  1.3  1.4   not taken
 //   16 -> 32       32      1.7  1.4  1.5     1.6  1.6  1.6     8 -> 8         32      1.2  1.0  1.3   not taken
 //   16 -> 16       32      1.7  1.4  1.6     1.5  1.7  1.5
