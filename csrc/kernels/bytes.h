@@ -10,7 +10,7 @@ namespace {
 FASTNN_INLINE void copy_vectors(char* to, const char* from, int64_t bytes) {
   using V = Vec<float>;
   constexpr int64_t vector = sizeof(V);
-  const auto get = [=](int64_t at) FASTNN_INLINED { return V::load(reinterpret_cast<const float*>(from + at)); };
+  const auto get = [=](int64_t at) FASTNN_INLINED { return V::load_halves(reinterpret_cast<const float*>(from + at)); };
   const auto put = [=](V v, int64_t at) FASTNN_INLINED { v.store(reinterpret_cast<float*>(to + at)); };
   const V first = get(0), last = get(bytes - vector);
   for (int64_t at = vector - int64_t(reinterpret_cast<uintptr_t>(to) % vector); at < bytes - vector; at += vector)
