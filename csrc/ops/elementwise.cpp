@@ -80,8 +80,8 @@ DType known(DType t) {
 }
 
 void cast(Call& c) {  // "vt": x, dtype
-  known(c.in(0).dtype);
-  first_arguments(c, Kernel::cast, DType::f32, 1, known(DType(c.attr[0].i)));
+  const DType from = known(c.in(0).dtype), to = known(DType(c.attr[0].i));
+  first_arguments(c, from == to ? Kernel::copy : Kernel::cast, DType::f32, 1, to);
 }
 
 // Operands that lie elsewhere than what is written, or exactly there, may be read while it is written.
