@@ -202,6 +202,7 @@ struct Formula<Kernel::log1p_backward> : Plain {
 
 template <>
 struct Formula<Kernel::power> : Plain {
+  static constexpr bool heavy = true;
   template <class T>
   FASTNN_INLINE Vec<T> operator()(Vec<T> a, Vec<T> b) const {
     return pow(a, b);
@@ -210,6 +211,7 @@ struct Formula<Kernel::power> : Plain {
 
 template <>
 struct Formula<Kernel::power_base> : Plain {
+  static constexpr bool heavy = true;
   template <class T>
   FASTNN_INLINE Vec<T> operator()(Vec<T> dy, Vec<T> a, Vec<T> b) const {
     return select(b == Vec<T>{}, Vec<T>{}, dy * (b * pow(a, b - T(1))));
@@ -218,6 +220,7 @@ struct Formula<Kernel::power_base> : Plain {
 
 template <>
 struct Formula<Kernel::power_exponent> : Plain {
+  static constexpr bool heavy = true;
   template <class T>
   FASTNN_INLINE Vec<T> operator()(Vec<T> dy, Vec<T> a, Vec<T> b) const {
     return select((a == Vec<T>{}) & (b >= Vec<T>{}), Vec<T>{}, dy * (pow(a, b) * log(a)));

@@ -11,11 +11,14 @@ template <Kernel>
 struct Formula;
 
 struct Plain {
+  static constexpr bool heavy = false;  // whether computing takes longer than memory does
+
   FASTNN_INLINE Plain(const Attr*) {}
 };
 
 template <int N>
 struct Attributes {
+  static constexpr bool heavy = false;
   double value[N];
 
   FASTNN_INLINE Attributes(const Attr* a) {
