@@ -44,7 +44,9 @@ def test_set_grad_enabled_for_good() -> None:
 
 
 @pytest.mark.parametrize(
-    "decorator", [fastnn.no_grad, fastnn.no_grad(), lambda f: fastnn.set_grad_enabled(False)(f)], ids=str
+    "decorator",
+    [fastnn.no_grad, fastnn.no_grad(), fastnn.inference_mode, lambda f: fastnn.set_grad_enabled(False)(f)],
+    ids=str,
 )
 def test_decorators(decorator: Any) -> None:
     @decorator
@@ -58,7 +60,7 @@ def test_decorators(decorator: Any) -> None:
     assert is_grad_enabled()
 
 
-@pytest.mark.parametrize("decorator", [fastnn.no_grad, fastnn.no_grad()], ids=["plain", "called"])
+@pytest.mark.parametrize("decorator", [fastnn.no_grad, fastnn.inference_mode()], ids=["plain", "called"])
 def test_generators(decorator: Any) -> None:
     seen = []
 
@@ -91,3 +93,10 @@ def test_generators(decorator: Any) -> None:
     g.close()
     assert seen[3:] == [("end", False)]
     assert is_grad_enabled()
+
+
+def test_inference_mode_may_be_off() -> None:
+    with fastnn.inference_mode(False):
+        assert is_grad_enabled()
+    with fastnn.inference_mode():
+        assert not is_grad_enabled()

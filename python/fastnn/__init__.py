@@ -52,7 +52,7 @@ from ._dtypes import int as int
 from ._random_tensors import rand, randint, randn, randperm
 from ._tensor import Tensor
 from ._threadpool import register_threadpoolctl
-from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .capture import compile
 from .io import load, save
 from .nn.fusing import fuse
@@ -87,6 +87,7 @@ __all__ = [
     "get_num_threads",
     "get_rng_state",
     "get_winograd",
+    "inference_mode",
     "int8",
     "int16",
     "int32",

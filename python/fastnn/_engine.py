@@ -5,6 +5,7 @@ A node is made for each recorded call and holds the op, its inputs and what the 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
@@ -116,6 +117,23 @@ class enable_grad(no_grad):  # noqa: N801
     """Context manager and decorator: record for backward inside, whatever is set around it."""
 
     value = True
+
+
+def inference_mode(mode: Any = True) -> Any:
+    """As `no_grad`, under the name that PyTorch's programs use for inference; ``inference_mode(False)`` does nothing.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> w = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    >>> with fastnn.inference_mode():
+    ...     y = w * 2
+    >>> y.requires_grad
+    False
+    """
+    if callable(mode):
+        return no_grad(mode)
+    return no_grad() if mode else contextlib.nullcontext()
 
 
 def is_grad_enabled() -> bool:

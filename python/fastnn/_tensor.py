@@ -344,6 +344,13 @@ class Tensor(TensorMath):
         graph = f", grad_fn=<{node.op.name}>" if node else ", requires_grad=True" if self.requires else ""
         return f"tensor({body}{dtype}{graph})"
 
+    def __format__(self, spec: str) -> str:
+        """As of its number, for a tensor without axes: ``f"{loss:.3f}"``."""
+        if not spec or self.array.ndim:
+            return format(repr(self), spec)
+        reading("format()")
+        return format(self.array.item(), spec)
+
     def __iter__(self) -> Iterator[Tensor]:
         if not self.array.ndim:
             raise TypeError("iteration over a 0-d tensor")
@@ -412,6 +419,10 @@ class Tensor(TensorMath):
     def long(self) -> Tensor:
         """int64."""
         return self.to(np.int64)
+
+    def int(self) -> Tensor:
+        """int32."""
+        return self.to(np.int32)
 
     def bool(self) -> Tensor:
         """bool."""

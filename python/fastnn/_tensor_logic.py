@@ -14,13 +14,14 @@ from . import ops
 from ._registry import state
 
 Self = Any  # a Tensor; the class stands to the right of this module
+NO_KERNEL = "is computed by NumPy, which a plan cannot repeat; return the tensors and compute it from them"
 
 
 def values(self: Self, function: Any, *operands: Any) -> Any:
     """``function`` of arrays, as a Tensor outside the graph; Python's numbers alone make no float64."""
     if state.recorder is not None:
         name = getattr(function, "func", function).__name__  # of a partial one too
-        state.recorder.refuse(f"{name} of tensors")
+        state.recorder.refuse(f"{name} of tensors {NO_KERNEL}")
     arrays = [getattr(x, "array", x) for x in operands]
     with np.errstate(all="ignore"):
         result = np.asarray(function(*arrays))

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import ops
 from ._registry import state
-from ._tensor_logic import TensorLogic, outside, values
+from ._tensor_logic import NO_KERNEL, TensorLogic, outside, values
 from .ops._forms import an_axis, axes, flag, shape_of
 
 Self = Any  # a Tensor; the class stands to the right of this module
@@ -30,7 +30,7 @@ def compare(ufunc: Any) -> Any:
 
     def method(self: Self, other: Any) -> Any:
         if state.recorder is not None:
-            state.recorder.refuse(f"{ufunc.__name__} between tensors")
+            state.recorder.refuse(f"{ufunc.__name__} of tensors {NO_KERNEL}")
         return outside(self, np.asarray(ufunc(self.array, getattr(other, "array", other))))
 
     method.__name__, method.__doc__ = ufunc.__name__, f"Element by element; a bool tensor (``numpy.{ufunc.__name__}``)."

@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 
 from ._backward import backward
-from ._engine import Aside, Node, enable_grad, is_grad_enabled, is_view, mode, no_grad, serial, set_grad_enabled
+from ._engine import (
+    Aside,
+    Node,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_view,
+    mode,
+    no_grad,
+    serial,
+    set_grad_enabled,
+)
 from ._registry import state
 from ._tensor import Tensor, make
 
@@ -18,6 +29,7 @@ __all__ = [
     "backward",
     "enable_grad",
     "gradcheck",
+    "inference_mode",
     "is_grad_enabled",
     "no_grad",
     "set_grad_enabled",
