@@ -14,7 +14,7 @@ import pytest
 import fastnn
 from fastnn._registry import state
 from fastnn._tensor import Tensor
-from fastnn.data import DataLoader, Dataset, TensorDataset, one_hot, train_test_split
+from fastnn.data import DataLoader, Dataset, Subset, TensorDataset, one_hot, random_split, train_test_split
 
 Array = np.ndarray[Any, Any]
 
@@ -246,6 +246,52 @@ def test_samples_may_be_single_or_nested() -> None:
     assert nested[0][0].tolist() == [1, 1, 1]
     assert nested[0][1].shape == (3, 2)
     assert nested[1].dtype == np.float64
+
+
+def test_samples_may_be_dicts_with_words() -> None:
+    class Named(Dataset[Any]):
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, index: int) -> Any:
+            return {"x": np.full(2, index, np.float32), "of": (index, f"sample {index}")}
+
+    first, last = DataLoader(Named(), 2)
+    assert first["x"].tolist() == [[0, 0], [1, 1]]
+    assert (first["of"][0].tolist(), first["of"][1]) == ([0, 1], ["sample 0", "sample 1"])
+    assert (last["x"].shape, last["of"][1]) == ((1, 2), ["sample 2"])
+
+
+@pytest.mark.parametrize("dataset", [numbered(7), Squares()], ids=["arrays", "items"])
+def test_subsets(dataset: Any) -> None:
+    subset = Subset(dataset, np.array([5, 0, 6]))
+    assert (len(subset), subset.indices) == (3, [5, 0, 6])
+    assert [int(y) for _, y in (subset[i] for i in range(3))] == [int(dataset[i][1]) for i in (5, 0, 6)]
+    x, y = next(iter(DataLoader(subset, 3)))
+    assert y.tolist() == [int(dataset[i][1]) for i in (5, 0, 6)]
+    assert x.dtype == np.float32
+    nested = labels(DataLoader(Subset(subset, [1, 2]), 1, shuffle=True))
+    assert sorted(nested) == sorted([n] for n in y.tolist()[1:])
+    for wrong, kind in (([7], IndexError), ([-1], IndexError), ([0.5], TypeError)):
+        with pytest.raises(kind, match="Subset: indices wants"):
+            Subset(dataset, wrong)
+
+
+def test_random_split() -> None:
+    dataset = numbered(10)
+    for lengths, counts in (([7, 3], [7, 3]), ([0.75, 0.25], [8, 2]), ([1 / 3] * 3, [4, 3, 3]), ([10, 0], [10, 0])):
+        parts = random_split(dataset, lengths, seed=1)
+        assert [len(p) for p in parts] == counts
+        assert sorted(i for p in parts for i in p.indices) == list(range(10))
+    assert random_split(dataset, [7, 3], seed=1)[0].indices == random_split(dataset, [7, 3], seed=1)[0].indices
+    fastnn.manual_seed(4)
+    drawn = random_split(dataset, [7, 3])[0].indices
+    fastnn.manual_seed(4)
+    assert random_split(dataset, [7, 3])[0].indices == drawn != list(range(7))
+    assert [len(p) for p in random_split(numbered(1), [1])] == [1]
+    for wrong in ([7, 4], [11, -1], [0.5, 0.6], [2.5, 7.5]):
+        with pytest.raises(ValueError, match="random_split: lengths wants"):
+            random_split(dataset, wrong)
 
 
 def test_collate_fn_makes_the_batch() -> None:

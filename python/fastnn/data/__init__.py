@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .dataset import Dataset, TensorDataset
+from .dataset import Dataset, Subset, TensorDataset, random_split
 from .encoding import one_hot
 from .loader import DataLoader
 from .scalers import MinMaxScaler, StandardScaler
@@ -13,7 +13,9 @@ __all__ = [
     "Dataset",
     "MinMaxScaler",
     "StandardScaler",
+    "Subset",
     "TensorDataset",
     "one_hot",
+    "random_split",
     "train_test_split",
 ]

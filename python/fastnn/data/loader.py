@@ -12,7 +12,7 @@ from .._tensor import Tensor
 from ..ops._forms import whole
 from ..random import host
 from ._arrays import Array, array_of, checked_seed, gatherer
-from .dataset import Dataset, TensorDataset
+from .dataset import Dataset, Subset, TensorDataset
 
 Gather = Callable[[Array], Array]
 Batches = Iterator[tuple[int, Array]]
@@ -27,7 +27,8 @@ class DataLoader:
     Parameters
     ----------
     dataset : Dataset
-        Anything with a length and items. Arrays of a `TensorDataset` are read when the loader is made.
+        Anything with a length and items. Arrays of a `TensorDataset`, or a `Subset` of one, are read when the loader is
+        made.
     batch_size : int, default 1
         Samples in a batch; the last one of an epoch may be smaller.
     shuffle : bool, default False
@@ -40,7 +41,8 @@ class DataLoader:
         Cast arrays of floats to this dtype, once. By default arrays keep theirs (float64 too) and Python's floats
         get the default dtype; integers and booleans are never cast.
     collate_fn : callable, optional
-        Makes a batch from a list of samples. By default tuples and lists are stacked item by item.
+        Makes a batch from a list of samples. By default tuples, lists and dicts are stacked item by item; strings
+        stay in a list.
     sampler : iterable of int with a length, optional
         The samples of each epoch in their order, instead of `shuffle`; it is gone through anew in every epoch.
     num_workers, pin_memory
@@ -105,8 +107,12 @@ class DataLoader:
         self.collate_fn = collate_fn
         self._arrays: list[Array] | None = None
         # A subclass with items of its own (augmented ones, say) is read item by item.
-        if collate_fn is None and type(dataset).__getitem__ is TensorDataset.__getitem__:
-            self._arrays = [self._cast(t.array) for t in dataset.tensors]  # type: ignore[attr-defined]
+        source: Any = dataset.dataset if type(dataset) is Subset else dataset
+        if collate_fn is None and type(source).__getitem__ is TensorDataset.__getitem__:
+            arrays = [t.array for t in source.tensors]
+            if type(dataset) is Subset:
+                arrays = [a[dataset.indices] for a in arrays]
+            self._arrays = [self._cast(a) for a in arrays]
         self._next_epoch = self._first_batch = 0  # where the next loop begins
         self._epoch = self._given = 0  # where the loop under way stands
 
@@ -226,9 +232,14 @@ class DataLoader:
         self._epoch, self._given = epoch + 1, 0
 
     def _stack(self, samples: list[Any]) -> Any:
-        """Samples as one Tensor, or one for each item of a sample."""
-        if isinstance(samples[0], (tuple, list)):
+        """Samples as one Tensor, or one for each item of a sample; words as they are."""
+        first = samples[0]
+        if isinstance(first, (tuple, list)):
             return tuple(self._stack(list(column)) for column in zip(*samples, strict=True))
+        if isinstance(first, dict):
+            return {key: self._stack([s[key] for s in samples]) for key in first}
+        if isinstance(first, str):
+            return samples
         arrays = [self._cast(array_of("DataLoader: a sample", s)) for s in samples]
         return Tensor(np.stack(arrays))
 
