@@ -25,7 +25,7 @@ LAYERS = [
     ["_engine"],
     ["_backward"],
     ["_tensor_logic", "_tensor_math", "_tensor"],
-    ["autograd", "_creation", "_random_tensors"],
+    ["autograd", "_creation", "_functions", "_random_tensors"],
     ["capture"],
     ["nn"],
     ["losses", "optim", "models", "io"],

@@ -201,6 +201,27 @@ def test_results_that_numpy_computes_are_not_captured(target: str) -> None:
             fastnn.compile(call)(x)
 
 
+def test_methods_are_functions_too(target: str) -> None:
+    x = fastnn.tensor([[0.5, 2.0], [1.0, 3.0]], requires_grad=True)
+    y = fastnn.tensor([[1.0, 0.0], [0.0, 1.0]])
+    calls: dict[tuple[Any, ...], str] = {
+        (): "abs all amax any argmax exp flatten isnan log max mean min prod relu round sigmoid sign sqrt square "
+        "squeeze std sum t tanh unbind var",
+        (0,): "argmin flip logsumexp log_softmax mean softmax sum unsqueeze",
+        (y,): "add div eq matmul maximum minimum mm mul sub",
+        (1, 0): "permute transpose",
+    }
+    for args, names in calls.items():
+        for name in names.split():
+            assert str(getattr(fastnn, name)(x, *args)) == str(getattr(x, name)(*args)), name
+    assert fastnn.sum([1.0, 2.0]).item() == 3
+    assert fastnn.amax(x, dim=1, keepdim=True).shape == (2, 1)
+    fastnn.sum(fastnn.exp(x)).backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.numpy(), np.exp(x.detach().numpy()), rtol=1e-6)
+    assert (fastnn.exp.__name__, fastnn.exp.__doc__[:18]) == ("exp", "``input.exp(...)``")
+
+
 def test_numbers_are_formatted() -> None:
     loss = fastnn.tensor(0.125, requires_grad=True)
     assert (f"{loss:.2f}", f"{fastnn.tensor(7):03d}") == ("0.12", "007")
