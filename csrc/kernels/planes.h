@@ -1,8 +1,8 @@
 // Images in C order: the planes, one for each channel of each sample, are taken some at a time to channels-last memory
 // and back, turned in registers. Vectors are full whatever the number of channels.
 #pragma once
-#include "kernels/conv/slots.h"
 #include "kernels/rows.h"
+#include "kernels/slots.h"
 #include "kernels/strided.h"
 
 namespace fastnn::FASTNN_ISA {

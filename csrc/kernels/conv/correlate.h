@@ -4,7 +4,7 @@
 
 #include "kernels/conv/images.h"
 #include "kernels/conv/pack.h"
-#include "kernels/conv/slots.h"
+#include "kernels/slots.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "kernels/conv/images.h"
-#include "kernels/conv/slots.h"
 #include "kernels/conv/tile.h"
 #include "kernels/fold.h"
+#include "kernels/slots.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kernels/conv/images.h"
-#include "kernels/conv/slots.h"
 #include "kernels/conv/tile.h"
+#include "kernels/slots.h"
 #include "simd/lanes.h"
 
 namespace fastnn::FASTNN_ISA {

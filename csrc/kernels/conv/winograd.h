@@ -3,8 +3,8 @@
 #pragma once
 
 #include "kernels/conv/pack.h"
-#include "kernels/conv/slots.h"
 #include "kernels/conv/winograd_transforms.h"
+#include "kernels/slots.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {

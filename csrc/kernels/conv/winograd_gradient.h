@@ -2,10 +2,10 @@
 // channels of x and channels of dy summed over the tiles, and those sums to the nine taps.
 #pragma once
 
-#include "kernels/conv/slots.h"
 #include "kernels/conv/tile.h"
 #include "kernels/conv/winograd_transforms.h"
 #include "kernels/gemm/pack.h"
+#include "kernels/slots.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
