@@ -39,7 +39,7 @@ FASTNN_INLINE void multiply_squares(Vec<T> (&sums)[M][V], int64_t k, const T* a,
       unroll<line / lanes>([&](auto part) FASTNN_INLINED {
         Vec<T> square[lanes];
         unroll<lanes>([&](auto l) FASTNN_INLINED {
-          square[l] = Vec<T>::load(columns.template row<v * lanes + l>() + part * lanes);
+          square[l] = in_register(Vec<T>::load(columns.template row<v * lanes + l>() + part * lanes));
         });
         transpose(square);
         unroll<lanes>([&](auto l) FASTNN_INLINED {
