@@ -6,15 +6,16 @@ import os
 import platform
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import _dispatch
+from fastnn import _backward, _dispatch
 from fastnn._backends import cpp
 from fastnn._registry import BACKENDS, OPS, Op
 
@@ -23,6 +24,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DTYPES = [np.float32, np.float64]
+
+Engine = Callable[[Any, Any, bool], None]
+ENGINES = [pytest.param(_backward.run, id="python")]
+if cpp.core is not None:
+    ENGINES.append(pytest.param(cpp.core.backward, id="compiled"))
 
 
 # What a level of x86-64 has beyond the one before it, in Linux's words.
@@ -96,6 +102,17 @@ def target(request: pytest.FixtureRequest) -> Iterator[str]:
 def dtype(request: pytest.FixtureRequest) -> type:
     """The test runs once in each float dtype."""
     return request.param
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """The test runs once with each form of the backward pass, Python's and the compiled one."""
+    return request.param  # type: ignore[no-any-return]
+
+
+def leaf(*values: float) -> Any:
+    """A float64 Tensor that wants a gradient."""
+    return fastnn.tensor(list(values), dtype=fastnn.float64, requires_grad=True)
 
 
 @pytest.fixture(autouse=True)

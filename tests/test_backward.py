@@ -9,23 +9,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import _backward, ops
-from fastnn._backends import cpp
-
-ENGINES = [pytest.param(_backward.run, id="python")]
-if cpp.core is not None:
-    ENGINES.append(pytest.param(cpp.core.backward, id="compiled"))
-
-Engine = Callable[[Any, Any, bool], None]
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    return request.param  # type: ignore[no-any-return]
-
-
-def leaf(*values: float) -> Any:
-    return fastnn.tensor(list(values), dtype=fastnn.float64, requires_grad=True)
+from conftest import Engine, leaf
+from fastnn import ops
 
 
 def seed(y: Any) -> Any:

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import _backward, nn, optim
-from fastnn._backends import cpp
+from conftest import Engine, leaf
+from fastnn import nn, optim
 from fastnn.capture import CaptureError
-
-Engine = Callable[[Any, Any, bool], None]
-ENGINES = [pytest.param(_backward.run, id="python")]
-if cpp.core is not None:
-    ENGINES.append(pytest.param(cpp.core.backward, id="compiled"))
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    return request.param  # type: ignore[no-any-return]
-
-
-def leaf(*values: float) -> Any:
-    return fastnn.tensor(list(values), dtype=fastnn.float64, requires_grad=True)
 
 
 def ones(y: Any) -> Any:
