@@ -38,19 +38,19 @@ struct LanePlaces {
 alignas(64) constexpr LanePlaces lane_places{};
 
 // The numbers of the chosen lanes, counted from `first`, side by side; how many. A vector's worth is written.
-FASTNN_INLINE __m128i places_of(int set, int first) {
+FASTNN_INLINE __m128i places_of(uint32_t set, int first) {
   const __m128i lanes = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(lane_places.of[set])));
   return _mm_add_epi16(lanes, _mm_set1_epi16(static_cast<int16_t>(first)));
 }
 FASTNN_INLINE int store_places(FloatMask m, int first, uint16_t* to) {
-  const int set = _mm256_movemask_ps((__m256)m);
+  const uint32_t set = lane_bits(m);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), places_of(set, first));
-  return __builtin_popcount(static_cast<unsigned>(set));
+  return __builtin_popcount(set);
 }
 FASTNN_INLINE int store_places(DoubleMask m, int first, uint16_t* to) {
-  const int set = _mm256_movemask_pd((__m256d)m);
+  const uint32_t set = lane_bits(m);
   _mm_storel_epi64(reinterpret_cast<__m128i*>(to), places_of(set, first));
-  return __builtin_popcount(static_cast<unsigned>(set));
+  return __builtin_popcount(set);
 }
 
 FASTNN_INLINE FloatValue blend(FloatMask m, FloatValue a, FloatValue b) { return _mm256_blendv_ps(b, a, (__m256)m); }
