@@ -11,9 +11,12 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-constexpr int64_t reduction_grain = 65536;                  // elements
-constexpr int64_t panel_bytes = 16384;                      // columns that are summed together
-constexpr int strip_vectors = vector_bytes == 64 ? 14 : 8;  // results that fit registers
+constexpr int64_t reduction_grain = 65536;  // elements
+constexpr int64_t panel_bytes = 16384;      // columns that are summed together
+
+// Vectors of results that stay in registers.
+template <class P>
+constexpr int strip_vectors = vector_bytes == 64 ? 14 : 8;
 
 struct Reduction {
   const char* base;
@@ -150,8 +153,8 @@ template <class P, class T, class State>
 void columns_block(const Reduction& r, const char* p, int64_t lo, int64_t hi, const State* state, State* out,
                    int64_t n) {
   const bool plain = r.reduced.rank == 1 && r.stride == int64_t(sizeof(T));
-  if (plain && n <= strip_vectors * Vec<State>::lanes)
-    fold_strip<P, strip_vectors, T>(p + lo * r.reduced.stride[0], r.reduced.stride[0], hi - lo, state, out, n);
+  if (plain && n <= strip_vectors<P> * Vec<State>::lanes)
+    fold_strip<P, strip_vectors<P>, T>(p + lo * r.reduced.stride[0], r.reduced.stride[0], hi - lo, state, out, n);
   else
     fold_panel<P, T>(r, p, lo, hi, state, out, n);
 }

@@ -106,7 +106,7 @@ FASTNN_INLINE void for_channels(int64_t first, int64_t channels, F f) {
 constexpr int depthwise_pixels = vector_bytes == 64 ? 6 : 4;  // outputs whose sums stay in registers
 
 // A row of outputs in tiles of nearly equal length, `Most` at most: tile(N, first) where no more is missing than
-// DepthwiseReach knows of, else one(output) for each of them.
+// DepthwiseReach knows of, else one(output) for each of them, as in rows of less than half a tile.
 template <class T, int Most, int W, int Stride, class F, class G>
 FASTNN_INLINE void in_tiles(const ConvAxis& a, F tile, G one) {
   const EvenSplit tiles(a.count, parts(a.count, Most));
@@ -114,9 +114,10 @@ FASTNN_INLINE void in_tiles(const ConvAxis& a, F tile, G one) {
     const int64_t q = tiles.begin(n), size = tiles.size(n);
     bool done = false;
     if constexpr (W > 0) {
-      unroll<Most>([&](auto i) FASTNN_INLINED {
-        if (size != i + 1 || !DepthwiseReach<T, i + 1, W, Stride>::holds(a, q)) return;
-        tile(std::integral_constant<int, i + 1>{}, q);
+      unroll<Most - Most / 2 + 1>([&](auto i) FASTNN_INLINED {
+        constexpr int n = i + Most / 2;
+        if (size != n || !DepthwiseReach<T, n, W, Stride>::holds(a, q)) return;
+        tile(std::integral_constant<int, n>{}, q);
         done = true;
       });
     }
@@ -275,25 +276,32 @@ struct DepthwiseWeights {
   }
 };
 
-// f(W, Stride) for the shape of the rows of a kernel; zeros for any other.
+// f(W, Stride) for the shapes of rows that have code of their own, zeros for any other. Each shape of a pass adds some
+// 16 KB to the library, for each dtype and each level.
+template <int W, int Stride, class F>
+FASTNN_INLINE bool try_taps(const ConvAxis& a, F f) {
+  const bool fits = a.taps == W && a.stride == Stride && a.dilation == 1;
+  if (fits) f(std::integral_constant<int, W>{}, std::integral_constant<int, Stride>{});
+  return fits;
+}
+
 template <class F>
-FASTNN_INLINE void with_taps(const ConvAxis& a, F f) {
-  using std::integral_constant;
-  const int64_t kind = a.dilation == 1 && a.stride <= 2 ? a.taps * 10 + a.stride : 0;
-  if (kind == 31)
-    f(integral_constant<int, 3>{}, integral_constant<int, 1>{});
-  else if (kind == 32)
-    f(integral_constant<int, 3>{}, integral_constant<int, 2>{});
-  else if (kind == 11)  // these two are phases of the gradient by steps of 2
-    f(integral_constant<int, 1>{}, integral_constant<int, 1>{});
-  else if (kind == 21)
-    f(integral_constant<int, 2>{}, integral_constant<int, 1>{});
-  else if (kind == 51)
-    f(integral_constant<int, 5>{}, integral_constant<int, 1>{});
-  else if (kind == 52)
-    f(integral_constant<int, 5>{}, integral_constant<int, 2>{});
-  else
-    f(integral_constant<int, 0>{}, integral_constant<int, 0>{});
+FASTNN_INLINE void any_taps(F f) {
+  f(std::integral_constant<int, 0>{}, std::integral_constant<int, 0>{});
+}
+
+// Kernels of 3, and for float32 of 5.
+template <class T, class F>
+FASTNN_INLINE bool try_usual_taps(const ConvAxis& a, F f) {
+  if constexpr (std::is_same_v<T, float>)
+    if (try_taps<5, 1>(a, f) || try_taps<5, 2>(a, f)) return true;
+  return try_taps<3, 1>(a, f) || try_taps<3, 2>(a, f);
+}
+
+// What the gradient of 3 taps by steps of 2 falls into.
+template <class F>
+FASTNN_INLINE bool try_phase_taps(const ConvAxis& a, F f) {
+  return try_taps<1, 1>(a, f) || try_taps<2, 1>(a, f);
 }
 
 // Weights (channels, taps) as rows of channels, at their places.
@@ -314,7 +322,8 @@ void depthwise(Context& context, const ConvShape& s, const ConvPass& p, const T*
       bias, relu};
   parallel_for(context, rows, 65536 / (p.axis[2].count * s.groups * larger(1, p.taps())) + 1,
                [&](int64_t lo, int64_t hi) {
-                 with_taps(p.axis[2], [&](auto taps, auto stride) { each.template rows<taps, stride>(lo, hi); });
+                 const auto rows_of = [&](auto taps, auto stride) { each.template rows<taps, stride>(lo, hi); };
+                 if (!try_usual_taps<T>(p.axis[2], rows_of) && !try_phase_taps(p.axis[2], rows_of)) any_taps(rows_of);
                });
 }
 
@@ -332,8 +341,10 @@ void depthwise_weight_gradient(Context& context, const ConvShape& s, const ConvP
       T* const own = sums + n * all;
       __builtin_memset(own, 0, size_t(all) * sizeof(T));
       const Range range = splits.part(n);
-      with_taps(p.axis[2],
-                [&](auto tap, auto stride) { each.template rows<tap, stride>(range.begin, range.end, own); });
+      const auto rows_of = [&](auto taps, auto stride) {
+        each.template rows<taps, stride>(range.begin, range.end, own);
+      };
+      if (!try_usual_taps<T>(p.axis[2], rows_of)) any_taps(rows_of);
     }
   });
   for (int64_t n = 1; n < splits.count; n++)

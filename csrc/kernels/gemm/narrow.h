@@ -150,6 +150,22 @@ FASTNN_INLINE T finished(const GemmArgs<T>& g, T value, int64_t i, int64_t j) {
   return value;
 }
 
+// And for a row, in vectors.
+template <class T>
+FASTNN_INLINE void finish_row(const GemmArgs<T>& g, const T* sums, int64_t i) {
+  constexpr int64_t lanes = Vec<T>::lanes;
+  T* const c = g.c + i * g.c_row;
+  for (int64_t j = 0; j < g.n; j += lanes) {
+    const int m = static_cast<int>(smaller(lanes, g.n - j));
+    Vec<T> value = Vec<T>::load(sums + j, m);
+    if (g.bias) value = Vec<T>::load(g.bias + j, m) + value;
+    if (g.accumulate) value = Vec<T>::load(c + j, m) + value;
+    if (g.epilogue == Epilogue::relu) value = rectified(value);
+    if (g.epilogue == Epilogue::mask) value = masked(value, Vec<T>::load(g.mask + i * g.mask_row + j, m));
+    value.store(c + j, m);
+  }
+}
+
 template <class T>
 void run_narrow(const GemmArgs<T>& g, const Plan& x, Range of_rows, T* scratch) {
   constexpr int64_t most_rows = 32;
@@ -189,15 +205,7 @@ void run_narrow(const GemmArgs<T>& g, const Plan& x, Range of_rows, T* scratch) 
         }
       }
     }
-    for (int64_t r = 0; r < rows; ++r) {
-      T* c = g.c + (i + r) * g.c_row;
-      for (int64_t j = 0; j < g.n; ++j) {
-        T value = totals[r * wide + j];
-        if (g.bias) value = g.bias[j] + value;
-        if (g.accumulate) value = c[j] + value;
-        c[j] = finished(g, value, i + r, j);
-      }
-    }
+    for (int64_t r = 0; r < rows; ++r) finish_row(g, totals + r * wide, i + r);
   }
 }
 
