@@ -24,6 +24,7 @@ LAYERS = [
     ["_hooks"],
     ["_engine"],
     ["_backward"],
+    ["_grad"],
     ["_tensor_logic", "_tensor_math", "_tensor"],
     ["autograd", "_creation", "_functions", "_random_tensors"],
     ["capture"],

@@ -111,12 +111,7 @@ def deliver(
     for t, g in zip(targets, grads, strict=False):
         if g is None or not isinstance(t, factory.tensor) or not t.requires:
             continue
-        node = t.node
-        while node is not None and node.serial >= before:  # it was changed in place since
-            t = node.old
-            node = t.node
-        if node is None and t.accumulator is not None and t.accumulator.serial < before:
-            node = t.accumulator
+        t, node = receiver(t, before)
         if node is None:
             deposit(t, g, g is dy or type(dy) is list or type(g.base) is np.ndarray or id(g) in held)
             if t._grad.array is g:
@@ -125,6 +120,17 @@ def deliver(
             if node.grad is None:
                 heappush(waiting, (-node.serial, node))
             wait(node, t.output, g)
+
+
+def receiver(t: Any, before: int) -> tuple[Any, Node | None]:
+    """A Tensor as it was `before`, and the node that gets its gradient: None for a leaf."""
+    node = t.node
+    while node is not None and node.serial >= before:  # it was changed in place since
+        t = node.old
+        node = t.node
+    if node is None and t.accumulator is not None and t.accumulator.serial < before:
+        node = t.accumulator
+    return t, node
 
 
 def deposit(leaf: Any, g: Any, shared: bool) -> None:
@@ -150,8 +156,7 @@ def wait(node: Node, output: int, g: Any) -> None:
 
 def gradients(node: Node, dy: Any, retain_graph: bool) -> tuple[Sequence[Any], Sequence[Any], Any]:
     """The inputs of a recorded call, the gradients with respect to them, and the `dy` that these were computed from."""
-    if node.hooks is not None:
-        dy = [hooked(node, i, g) for i, g in enumerate(dy)] if type(dy) is list else hooked(node, 0, dy)
+    dy = after_hooks(node, dy)
     op, saved = node.op, node.saved
     if op is ACCUMULATE:
         return node.inputs, (dy,), dy
@@ -173,6 +178,13 @@ def gradients(node: Node, dy: Any, retain_graph: bool) -> tuple[Sequence[Any], S
     if type(grads) is not tuple:
         grads = (grads,)
     return (*apart(node.inputs, grads), dy) if op.lists else (node.inputs, grads, dy)
+
+
+def after_hooks(node: Node, dy: Any) -> Any:
+    """The gradient of a call's results after their hooks."""
+    if node.hooks is None:
+        return dy
+    return [hooked(node, i, g) for i, g in enumerate(dy)] if type(dy) is list else hooked(node, 0, dy)
 
 
 def hooked(node: Node, output: int, g: Any) -> Any:

@@ -20,6 +20,7 @@ from ._engine import (
     serial,
     set_grad_enabled,
 )
+from ._grad import grad
 from ._registry import state
 from ._tensor import Tensor, make
 
@@ -28,6 +29,7 @@ __all__ = [
     "Function",
     "backward",
     "enable_grad",
+    "grad",
     "gradcheck",
     "inference_mode",
     "is_grad_enabled",
