@@ -100,6 +100,10 @@ def test_takes_over_the_state_of_pytorch(case: str) -> None:
         ("LinearLR", {"total_iters": 12}),
         ("CosineAnnealingLR", {"T_max": 9}),
         ("LambdaLR", {"lr_lambda": reference["LAMBDAS"]["inverse"]}),
+        ("MultiplicativeLR", {"lr_lambda": reference["LAMBDAS"]["decay"]}),
+        ("ConstantLR", {"total_iters": 10}),
+        ("PolynomialLR", {"total_iters": 15}),
+        ("CosineAnnealingWarmRestarts", {"T_0": 20}),
     ],
 )
 @pytest.mark.parametrize("last_epoch", [0, 4, 8, 9, 19])
@@ -211,6 +215,14 @@ def test_state_of_another_schedule_is_refused() -> None:
         ("LinearLR", {"total_iters": 0}, ValueError, "total_iters"),
         ("CosineAnnealingLR", {"T_max": 0}, ValueError, "T_max"),
         ("LambdaLR", {"lr_lambda": [abs]}, ValueError, "lr_lambda wants a value for each of 2 groups; got 1"),
+        ("MultiplicativeLR", {"lr_lambda": 3}, TypeError, "lr_lambda wants a callable"),
+        ("ConstantLR", {"factor": 0.0}, ValueError, "factor wants to be above 0"),
+        ("ConstantLR", {"total_iters": -1}, ValueError, "total_iters wants at least 0"),
+        ("PolynomialLR", {"total_iters": 0}, ValueError, "total_iters wants at least 1"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 0}, ValueError, "T_0 wants at least 1"),
+        ("CosineAnnealingWarmRestarts", {"T_0": 2, "T_mult": 0}, ValueError, "T_mult wants at least 1"),
+        ("SequentialLR", {"schedulers": [], "milestones": []}, ValueError, "schedulers wants at least one"),
+        ("SequentialLR", {"schedulers": [3], "milestones": []}, TypeError, r"schedulers\[0\] wants a schedule"),
         ("OneCycleLR", {"max_lr": 1.0}, ValueError, "epochs wants a whole number"),
         ("OneCycleLR", {"max_lr": 1.0, "epochs": 3}, ValueError, "steps_per_epoch wants"),
         ("OneCycleLR", {"max_lr": 1.0, "total_steps": 0}, ValueError, "total_steps wants"),
@@ -229,11 +241,38 @@ def test_bad_arguments_are_named(name: str, arguments: dict[str, Any], error: ty
     assert str(caught.value).startswith(name)
 
 
-@pytest.mark.parametrize("name", sorted(set(lr_scheduler.__all__) - {"LRScheduler"}))
+@pytest.mark.parametrize("name", sorted(set(lr_scheduler.__all__) - {"LRScheduler", "ChainedScheduler"}))
 def test_what_is_no_optimizer_is_refused(name: str) -> None:
     arguments = next(arguments for kind, arguments, _ in CASES.values() if kind == name)
     with pytest.raises(TypeError, match=f"{name}: optimizer wants param_groups; got dict"):
         getattr(lr_scheduler, name)({}, **arguments)
+
+
+def test_combinations_refuse_what_does_not_belong_together() -> None:
+    optimizer = Optimizer()
+    first, second = lr_scheduler.StepLR(optimizer, 3), lr_scheduler.StepLR(optimizer, 5)
+    with pytest.raises(ValueError, match=r"schedulers\[1\] is the schedule of another optimizer"):
+        lr_scheduler.ChainedScheduler([first, lr_scheduler.StepLR(Optimizer(), 3)])
+    with pytest.raises(
+        TypeError, match=r"schedulers\[0\] wants a schedule .*; got ReduceLROnPlateau"
+    ):
+        lr_scheduler.ChainedScheduler([lr_scheduler.ReduceLROnPlateau(optimizer)])
+    for milestones in ([], [1, 2], [-1, -2]):
+        with pytest.raises(ValueError, match="milestones wants 1 steps in rising order for 2 schedulers"):
+            lr_scheduler.SequentialLR(optimizer, [first, second], milestones)
+    kept = lr_scheduler.SequentialLR(optimizer, [first], []).state_dict()
+    with pytest.raises(ValueError, match="states of 2 schedulers; got 1"):
+        lr_scheduler.SequentialLR(optimizer, [first, second], [3]).load_state_dict(kept)
+
+
+def test_restarts_go_to_parts_of_epochs() -> None:
+    optimizer = Optimizer("SGD", (1.0,))
+    scheduler = lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2, T_mult=2)
+    for epoch, rate in [(0.5, 0.853553), (2, 1.0), (4, 0.5), (13.9, 0.000385), (0, 1.0)]:
+        scheduler.step(epoch)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(rate, abs=1e-6)
+    with pytest.raises(ValueError, match="epoch wants at least 0; got -1"):
+        scheduler.step(-1)
 
 
 def test_one_cycle_wants_momentum() -> None:

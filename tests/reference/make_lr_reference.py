@@ -40,6 +40,43 @@ CASES: dict[str, tuple[str, dict[str, Any], str]] = {
     "cosine of one step": ("CosineAnnealingLR", {"T_max": 1, "eta_min": 0.01}, "SGD"),
     "lambda": ("LambdaLR", {"lr_lambda": "inverse"}, "SGD"),
     "lambdas": ("LambdaLR", {"lr_lambda": ["cosine", "decay"]}, "Adam"),
+    "multiplied": ("MultiplicativeLR", {"lr_lambda": "inverse"}, "SGD"),
+    "multiplied by two": ("MultiplicativeLR", {"lr_lambda": ["decay", "cosine"]}, "Adam"),
+    "constant": ("ConstantLR", {}, "SGD"),
+    "constant for long": ("ConstantLR", {"factor": 0.7, "total_iters": 33}, "Adam"),
+    "polynomial": ("PolynomialLR", {}, "SGD"),
+    "polynomial of a power": ("PolynomialLR", {"total_iters": 44, "power": 1.7}, "Adam"),
+    "restarts": ("CosineAnnealingWarmRestarts", {"T_0": 9}, "SGD"),
+    "restarts, longer and longer": ("CosineAnnealingWarmRestarts", {"T_0": 4, "T_mult": 3, "eta_min": 0.003}, "Adam"),
+    "sequence": (
+        "SequentialLR",
+        {
+            "schedulers": [
+                ("LinearLR", {"start_factor": 0.1, "total_iters": 10}),
+                ("CosineAnnealingLR", {"T_max": 25}),
+                ("StepLR", {"step_size": 4}),
+            ],
+            "milestones": [10, 35],
+        },
+        "SGD",
+    ),
+    "sequence of a cycle and more": (
+        "SequentialLR",
+        {
+            "schedulers": [
+                ("OneCycleLR", {"max_lr": 0.5, "total_steps": 20}),
+                ("LambdaLR", {"lr_lambda": "inverse"}),
+                ("CosineAnnealingWarmRestarts", {"T_0": 7}),
+            ],
+            "milestones": [20, 30],
+        },
+        "Adam",
+    ),
+    "chain": (
+        "ChainedScheduler",
+        {"schedulers": [("ConstantLR", {"factor": 0.2, "total_iters": 7}), ("ExponentialLR", {"gamma": 0.95})]},
+        "SGD",
+    ),
     "one cycle": ("OneCycleLR", {"max_lr": 0.5, "total_steps": 60}, "SGD"),
     "one cycle, one step more": ("OneCycleLR", {"max_lr": 0.5, "total_steps": 59}, "SGD"),
     "one cycle of betas": ("OneCycleLR", {"max_lr": [0.5, 0.2], "epochs": 6, "steps_per_epoch": 11}, "Adam"),
@@ -87,11 +124,18 @@ def metric(step: int) -> float:
 
 def make(module: Any, optimizer: Any, case: str) -> Any:
     """The schedule of a case from `module`: torch.optim.lr_scheduler or fastnn's."""
-    name, arguments, _ = CASES[case]
-    if name == "LambdaLR":
+    return build(module, optimizer, *CASES[case][:2])
+
+
+def build(module: Any, optimizer: Any, name: str, arguments: dict[str, Any]) -> Any:
+    """A schedule by its name and its arguments, in which functions and other schedules are names, too."""
+    if "lr_lambda" in arguments:
         chosen = arguments["lr_lambda"]
         arguments = {"lr_lambda": LAMBDAS[chosen] if isinstance(chosen, str) else [LAMBDAS[c] for c in chosen]}
-    return getattr(module, name)(optimizer, **arguments)
+    if "schedulers" in arguments:
+        arguments = {**arguments, "schedulers": [build(module, optimizer, *each) for each in arguments["schedulers"]]}
+    schedule = getattr(module, name)
+    return schedule(**arguments) if name == "ChainedScheduler" else schedule(optimizer, **arguments)
 
 
 def advance(scheduler: Any, step: int) -> None:

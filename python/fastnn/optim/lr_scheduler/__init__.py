@@ -6,20 +6,28 @@ A schedule writes plain numbers into the optimizer's ``param_groups``; call ``st
 from __future__ import annotations
 
 from ._base import LRScheduler
-from ._curves import CosineAnnealingLR, ExponentialLR, LinearLR
-from ._lambda import LambdaLR
+from ._combined import ChainedScheduler, SequentialLR
+from ._curves import CosineAnnealingLR, ExponentialLR, LinearLR, PolynomialLR
+from ._lambda import LambdaLR, MultiplicativeLR
 from ._one_cycle import OneCycleLR
 from ._plateau import ReduceLROnPlateau
-from ._steps import MultiStepLR, StepLR
+from ._restarts import CosineAnnealingWarmRestarts
+from ._steps import ConstantLR, MultiStepLR, StepLR
 
 __all__ = [
+    "ChainedScheduler",
+    "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
     "OneCycleLR",
+    "PolynomialLR",
     "ReduceLROnPlateau",
+    "SequentialLR",
     "StepLR",
 ]

@@ -58,11 +58,7 @@ class LRScheduler:
                     f"param_groups[{i}] has no 'initial_lr'"
                 )
         self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch
-        self._step_count = 0
-        self._is_initial = True
-        LRScheduler.step(self)
-        self._is_initial = False
+        self._begin(last_epoch)
 
     def get_lr(self) -> list[float]:
         """The learning rate of each group at step ``last_epoch``; to be overridden."""
@@ -104,6 +100,14 @@ class LRScheduler:
         if missing := sorted(own - state_dict.keys()):
             raise ValueError(f"{type(self).__name__}: state_dict lacks {', '.join(missing)}")
         vars(self).update({key: copy.deepcopy(state_dict[key]) for key in own})
+
+    def _begin(self, last_epoch: int = -1) -> None:
+        """The first step, from the learning rates that the groups have."""
+        self.last_epoch = last_epoch
+        self._step_count = 0
+        self._is_initial = True
+        self.step()
+        self._is_initial = False
 
     def _attach(self, optimizer: Any) -> None:
         """Keep the optimizer, if it is one."""

@@ -114,6 +114,56 @@ class LinearLR(LRScheduler):
         return [lr * (1.0 + rise / before) for lr in rates]
 
 
+class PolynomialLR(LRScheduler):
+    r"""Let the learning rate fall to 0 in `total_iters` steps along a power of what is left of them.
+
+    :math:`\eta_t = \eta_0 (1 - \min(t, T) / T)^p`; with :math:`p = 1` a straight line.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose ``param_groups`` are scheduled.
+    total_iters : int, default 5
+        The steps to 0, :math:`T`.
+    power : float, default 1
+        :math:`p`.
+    last_epoch : int, default -1
+        The last step done, where training goes on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `total_iters` is no whole number of at least 1, or `power` no number.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> w = fastnn.tensor([1.0], requires_grad=True)
+    >>> scheduler = fastnn.optim.lr_scheduler.PolynomialLR(fastnn.optim.SGD([w], lr=1.0), total_iters=4)
+    >>> rates = []
+    >>> for _ in range(6):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> [round(rate, 4) for rate in rates]
+    [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    """
+
+    def __init__(self, optimizer: Any, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
+        if whole("PolynomialLR: total_iters", total_iters) < 1:
+            raise ValueError(f"PolynomialLR: total_iters wants at least 1; got {total_iters}")
+        self.total_iters = total_iters
+        self.power = real("PolynomialLR: power", power)
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """The learning rate of each group at step ``last_epoch``, from that of the step before."""
+        rates = super().get_lr()
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return rates
+        now, before = 1.0 - self.last_epoch / self.total_iters, 1.0 - (self.last_epoch - 1) / self.total_iters
+        return [lr * (now / before) ** self.power for lr in rates]
+
+
 class CosineAnnealingLR(LRScheduler):
     r"""Let the learning rate fall to `eta_min` along half a cosine in `T_max` steps, and rise again after.
 

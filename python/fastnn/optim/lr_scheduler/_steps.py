@@ -106,3 +106,54 @@ class MultiStepLR(LRScheduler):
         """As `LRScheduler.load_state_dict`; PyTorch keeps the milestones as a Counter."""
         super().load_state_dict(state_dict)
         self.milestones = sorted(Counter(self.milestones).elements())
+
+
+class ConstantLR(LRScheduler):
+    """Multiply the learning rate by `factor` for the first `total_iters` steps.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose ``param_groups`` are scheduled.
+    factor : float, default 1/3
+        Above 0 and at most 1.
+    total_iters : int, default 5
+        The step at which the factor is taken off.
+    last_epoch : int, default -1
+        The last step done, where training goes on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `factor` is no such number, or `total_iters` no whole number of at least 0.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> w = fastnn.tensor([1.0], requires_grad=True)
+    >>> optimizer = fastnn.optim.SGD([w], lr=1.0)
+    >>> scheduler = fastnn.optim.lr_scheduler.ConstantLR(optimizer, factor=0.25, total_iters=2)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates += scheduler.get_last_lr()
+    ...     scheduler.step()
+    >>> rates
+    [0.25, 0.25, 1.0, 1.0]
+    """
+
+    def __init__(self, optimizer: Any, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
+        if not 0 < real("ConstantLR: factor", factor) <= 1:
+            raise ValueError(f"ConstantLR: factor wants to be above 0 and at most 1; got {factor}")
+        if whole("ConstantLR: total_iters", total_iters) < 0:
+            raise ValueError(f"ConstantLR: total_iters wants at least 0; got {total_iters}")
+        self.factor = factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """The learning rate of each group at step ``last_epoch``, from that of the step before."""
+        if self.last_epoch == 0:
+            return [lr * self.factor for lr in super().get_lr()]
+        if self.last_epoch == self.total_iters:
+            return [lr * (1.0 / self.factor) for lr in super().get_lr()]
+        return super().get_lr()
