@@ -44,7 +44,7 @@ struct LogisticRange<double> {
   static constexpr int offset = 128;
   static constexpr double unit = 0x1p-128;
 };
-constexpr Roots logistic_roots(double(LogisticRange<float>::factor));
+constexpr Roots logistic_roots{double(LogisticRange<float>::factor)};
 
 // 1 / (1 + e^-x), top and bottom times a unit: e^-x alone would overflow where the result is not zero yet.
 template <class T>
