@@ -49,7 +49,7 @@ struct Cut {
   }
 
   Cut(const GemmArgs<T>& g, bool turns)
-      : panels(vectors(g), parts(vectors(g), listed_vectors)), pieces(g.k, depth(panels.size(0))) {
+      : panels(vectors(g), parts(vectors(g), widest_tile(vectors(g)))), pieces(g.k, depth(panels.size(0))) {
     if (pieces.count > 1) {
       pieces.size = round_up(pieces.size, 16);
       pieces.count = parts(g.k, pieces.size);
