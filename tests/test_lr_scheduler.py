@@ -253,9 +253,7 @@ def test_combinations_refuse_what_does_not_belong_together() -> None:
     first, second = lr_scheduler.StepLR(optimizer, 3), lr_scheduler.StepLR(optimizer, 5)
     with pytest.raises(ValueError, match=r"schedulers\[1\] is the schedule of another optimizer"):
         lr_scheduler.ChainedScheduler([first, lr_scheduler.StepLR(Optimizer(), 3)])
-    with pytest.raises(
-        TypeError, match=r"schedulers\[0\] wants a schedule .*; got ReduceLROnPlateau"
-    ):
+    with pytest.raises(TypeError, match=r"schedulers\[0\] wants a schedule .*; got ReduceLROnPlateau"):
         lr_scheduler.ChainedScheduler([lr_scheduler.ReduceLROnPlateau(optimizer)])
     for milestones in ([], [1, 2], [-1, -2]):
         with pytest.raises(ValueError, match="milestones wants 1 steps in rising order for 2 schedulers"):

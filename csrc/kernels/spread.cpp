@@ -30,7 +30,8 @@ struct Exponentials : Add {
     return sum + exp(shifted(x, most));
   }
 };
-// Beside exponentials it matters less where sums lie (1.1 times for 200 columns); strips of up to 14 were 80 KB of code.
+// Beside exponentials it matters less where sums lie (1.1 times for 200 columns); strips of up to 14 were 80 KB of
+// code.
 template <>
 constexpr int strip_vectors<Exponentials> = 4;
 
