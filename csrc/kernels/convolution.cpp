@@ -6,6 +6,7 @@
 #include "kernels/conv/weight_gradient.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/conv/winograd_gradient.h"
+#include "kernels/gemm/zeros.h"
 #include "kernels/row_sums.h"
 #include "kernels/table.h"
 
@@ -81,6 +82,17 @@ void data_gradient(Context& context, const ConvShape& s, Images<const T> dy, con
   }
 }
 
+// dw (out, in) = dy^T x over all pixels.
+template <class T>
+GemmArgs<T> weights_product(const ConvShape& s, Images<const T> dy, Images<const T> x, T* dw) {
+  GemmArgs<T> g{};
+  g.m = s.out, g.n = s.in, g.k = s.x[2];
+  g.a = dy.p, g.a_row = 1, g.a_col = dy.pixel;
+  g.b = x.p, g.b_row = x.pixel, g.b_col = 1;
+  g.c = dw, g.c_row = s.in;
+  return g;
+}
+
 template <class T>
 void weights_gradient(Context& context, const ConvShape& s, Images<const T> x, Images<const T> dy, T* dw,
                       char* scratch) {
@@ -88,6 +100,10 @@ void weights_gradient(Context& context, const ConvShape& s, Images<const T> x, I
   if (s.depthwise()) return depthwise_weight_gradient(context, s, p, x, dy, dw, scratch);
   if constexpr (std::is_same_v<T, float>)
     if (s.winograd) return winograd_gradient(context, p, x, dy, dw, scratch);
+  if (s.weights_by_product()) {
+    Context own{scratch, context.parallel, context.pool};
+    return gemm_skipping_zeros(own, weights_product(s, dy, x, dw));
+  }
   weight_gradient(context, p, s.groups, x, dy, dw, scratch);
 }
 

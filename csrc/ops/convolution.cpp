@@ -56,6 +56,9 @@ ConvShape shape_of(const Attributes& a, const View& x, const View& w, const View
   return s;
 }
 
+// From pixel to pixel of a view, or of the copy that it wants.
+int64_t pixel(const View& v) { return conv_pixel(v) ? conv_pixel(v) : v.shape[1]; }
+
 // Room for the passes that a call takes; they run one after the other.
 size_t forward_room(const ConvShape& s, int64_t itemsize) {
   if (s.depthwise()) return depthwise_room(s, itemsize).all();
@@ -71,7 +74,10 @@ size_t data_room(const ConvShape& s, int64_t itemsize) {
     most = std::max(most, conv_room(s, gradient_pass(s, phase), itemsize).all());
   return most;
 }
-size_t weights_room(const ConvShape& s, int64_t itemsize) {
+size_t weights_room(const ConvShape& s, const View& x, const View& y) {
+  const int64_t itemsize = x.itemsize();
+  if (s.weights_by_product())
+    return kernel_table().zeros_scratch[int(x.dtype)]({s.out, s.in, s.x[2], 1, pixel(y), pixel(x), 1});
   if (s.depthwise()) return size_t(depthwise_splits * depthwise_sums(s, itemsize) * itemsize);
   if (s.winograd) return winograd_gradient_room(forward_pass(s)).all();
   return conv_weight_room(weight_pass(s), s.groups, itemsize).all();
@@ -121,7 +127,7 @@ void prepare_backward(Call& c) {  // dy, x, weight, attributes, needs
   const int64_t size = x.itemsize();
   size_t room = 0;
   if (c.wants(0)) room = transposed ? forward_room(s, size) : data_room(s, size);
-  if (c.wants(1)) room = std::max(room, weights_room(s, size));
+  if (c.wants(1)) room = std::max(room, transposed ? weights_room(s, dy, x) : weights_room(s, x, dy));
   if (c.wants(2)) room = std::max(room, size_t(blocks(y.size() / y.shape[1], column_block) * y.shape[1] * size));
   c.scratch = copy_room(dy) + (c.wants(1) ? copy_room(x) : 0) + room;
   c.cost = 0.04 * products(s);

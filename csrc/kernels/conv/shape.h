@@ -19,12 +19,18 @@ struct ConvShape {
   int64_t images, groups, in, out;  // channels of x and y, in each group
   int64_t x[conv_axes], y[conv_axes], kernel[conv_axes], stride[conv_axes], dilation[conv_axes], before[conv_axes];
   bool winograd;  // the way that prepare has chosen
+  bool product;   // of matrices: all pixels are one row
 
   FASTNN_INLINE int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   FASTNN_INLINE int64_t x_pixels() const { return x[0] * x[1] * x[2]; }
   FASTNN_INLINE int64_t y_pixels() const { return y[0] * y[1] * y[2]; }
   FASTNN_INLINE bool depthwise() const {
     return in == 1 && out == 1 && groups > 1 && kernel[0] * kernel[1] <= depthwise_rows;
+  }
+  // Whether the gradient of the weights is taken as a product of matrices. For 7x7 pixels of 16 images boxes take 1.05
+  // to 1.09 times as long; for 3136 pixels as long, for few channels or more pixels less.
+  FASTNN_INLINE bool weights_by_product() const {
+    return product && groups == 1 && in >= 64 && x[2] > 0 && x[2] <= 2048;
   }
   // Whether the gradient of x fills vectors by taps and channels together (overlap.h), of which its channels alone
   // would leave more than half idle.
@@ -56,10 +62,9 @@ FASTNN_INLINE ConvShape conv_shape(const View& x, const View& w, const View& y, 
     s.dilation[i] = j < 0 ? 1 : dilation.v[j];
     s.before[i] = j < 0 ? 0 : padding.v[2 * j];
   }
-  // A product of matrices: all pixels are one row.
-  bool product = s.taps() == 1;
-  for (int i = 0; i < conv_axes; i++) product = product && s.before[i] == 0 && s.stride[i] == 1 && s.x[i] == s.y[i];
-  if (product) {
+  s.product = s.taps() == 1;
+  for (int i = 0; i < conv_axes; i++) s.product = s.product && s.before[i] == 0 && s.stride[i] == 1 && s.x[i] == s.y[i];
+  if (s.product) {
     s.x[2] = s.y[2] = s.images * s.x_pixels();
     s.x[0] = s.x[1] = s.y[0] = s.y[1] = s.images = 1;
   }
