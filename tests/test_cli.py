@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
 import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -237,6 +241,9 @@ def test_mnist_without_its_training_images(tmp_path: Path) -> None:
         (("train", "digits", "--threads", "5000"), 1, "n wants 1 <= n <= 4096"),
         (("train", "digits", "--output", "none/such/file"), 1, "there is no folder for none/such/file"),
         (("train", "digits", "--output", "."), 1, ". is no regular file"),
+        (("train", "digits", "--output", "/proc/net.safetensors"), 1, "the folder of /proc/net.safetensors: ")
+        if Path("/proc").exists()
+        else (("train", "digits", "--output", "/dev/null"), 1, "/dev/null is no regular file"),
         (("train", "digits", "--plot", "x.foo"), 1, "x.foo wants the ending of a picture: ."),
         (("train", "digits", "--plot", "x"), 1, "x wants the ending of a picture"),
         (("train", "mnist", "--data", "none"), 1, "no file train-images-idx3-ubyte"),
@@ -403,6 +410,25 @@ def test_ctrl_c_saves_what_there_is(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert re.fullmatch(r"fastnn: after \d+ epochs, saved to digits-mlp.safetensors\nfastnn: interrupted\n", err), err
     assert run("predict", folder=tmp_path).returncode == 0
+
+
+def test_on_a_terminal(tmp_path: Path) -> None:
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+    command = [sys.executable, "-m", "fastnn", "train", "digits", "--epochs", "3"]
+    with subprocess.Popen(command, stdout=end, stderr=end, cwd=tmp_path, env=environment()) as process:
+        os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux tells the end of a terminal by an error
+            while piece := os.read(terminal, 4096):
+                shown += piece
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"steps/s" in shown
+    lines = [line.split("\r")[-1] for line in shown.decode().replace("\r\n", "\n").split("\n")]
+    assert lines[2].startswith("epoch    loss"), lines  # each row has its line for itself, above the bar
+    assert all(ROW.fullmatch(row) for row in lines[3:6]), lines
+    assert RESULT.fullmatch(lines[-2]), lines
 
 
 def test_a_reader_that_leaves() -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import math
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -153,7 +154,7 @@ class Table(Callback):
 
     def on_train_begin(self, trainer: Any) -> None:
         """The heading."""
-        print("epoch    loss  accuracy  validation loss  accuracy  learning rate    time", flush=True)
+        trainer.write("epoch    loss  accuracy  validation loss  accuracy  learning rate    time")
 
     def on_epoch_end(self, trainer: Any, epoch: int, values: dict[str, float]) -> None:
         """The row."""
@@ -207,8 +208,13 @@ def train(recipe: Recipe, output: str, plot: str | None, folder: str | None, qui
 def require_files(*paths: str, pictures: Sequence[str | None]) -> None:
     """Refuse, before any work is done, what could not be written."""
     for path in filter(None, (*paths, *pictures)):
-        if not Path(path).resolve().parent.is_dir():
+        folder = Path(path).resolve().parent
+        if not folder.is_dir():
             raise FileNotFoundError(f"there is no folder for {path}")
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise OSError(f"nothing can be written to the folder of {path}: {error.strerror}") from None
         if Path(path).exists() and not Path(path).is_file():
             raise ValueError(f"{path} is no regular file")
     if any(pictures):
