@@ -184,6 +184,16 @@ def test_reset(target: str) -> None:
         assert np.array_equal(v.numpy(), fresh[k])
 
 
+def test_without_samples_or_channels(target: str, dtype: Any) -> None:
+    x = fastnn.tensor(np.zeros((0, 4, 3), dtype), requires_grad=True)
+    y = F.group_norm(x, 2, fastnn.ones(4, dtype=dtype))
+    y.sum().backward()
+    assert y.shape == x.grad.shape == (0, 4, 3)
+    for shape in ((4, 0), (4, 0, 3)):
+        with pytest.raises(ValueError, match="more than one value for each channel"):
+            F.batch_norm(np.zeros(shape, dtype), None, None, training=True)
+
+
 def test_refusals(target: str) -> None:
     with pytest.raises(ValueError, match="expected 4D input"):
         nn.BatchNorm2d(3)(fastnn.zeros(2, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -270,7 +271,7 @@ def check_group_norm(x: Any, weight: Any, bias: Any, groups: int, eps: float) ->
 
 def in_groups(x: Array, groups: int) -> Array:
     """x with the values of each group of each sample on one axis."""
-    return x.reshape(x.shape[0], groups, -1) if x.size else x.reshape(x.shape[0], groups, 0)
+    return x.reshape(x.shape[0], groups, math.prod(x.shape[1:]) // groups)
 
 
 @op(

@@ -88,7 +88,8 @@ def normalized(x: Any, weight: Any, bias: Any, mean: Any, rstd: Any, groups: int
     """x by these statistics, times weight, plus bias."""
     b = blocks(x, groups)
     y = np.empty_like(b)
-    scaled(b, vector(weight, x.dtype), vector(bias, x.dtype), mean.reshape(len(b), -1), rstd.reshape(len(b), -1), y)
+    mean, rstd = (a.reshape(len(b), b.shape[2]) for a in (mean, rstd))
+    scaled(b, vector(weight, x.dtype), vector(bias, x.dtype), mean, rstd, y)
     return y.reshape(x.shape)
 
 
@@ -98,7 +99,7 @@ def gradients(
     """Of x, weight and bias."""
     b = blocks(x, groups)
     dx, dw, db = np.empty_like(b), np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    each = [np.ascontiguousarray(a, np.float64).reshape(len(b), -1) for a in (mean, rstd)]
+    each = [np.ascontiguousarray(a, np.float64).reshape(len(b), b.shape[2]) for a in (mean, rstd)]
     slopes(blocks(dy, groups), b, vector(weight, x.dtype), *each, fixed, dx, dw, db)
     return (
         dx.reshape(x.shape) if needs & 1 else None,
