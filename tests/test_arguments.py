@@ -104,6 +104,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "save": (lambda: fastnn.save({}, b"path"), TypeError, "save: path wants a str or a path; got bytes"),  # type: ignore[arg-type]
     "constant_": (lambda: nn.init.constant_(fastnn.ones(2), "a"), TypeError, "constant_: val wants a number; got 'a'"),  # type: ignore[arg-type]
+    "a list of arrays": (lambda: ops.concatenate(3.0), TypeError, "concatenate: xs wants a list of arrays; got float"),
+    "a list to stack": (lambda: ops.stack(None), TypeError, "stack: xs wants a list of arrays; got NoneType"),
+    "one of a list": (lambda: ops.concatenate([X, None]), TypeError, r"concatenate: xs\[1\] wants numbers; got NoneT"),
+    "ragged lists": (lambda: ops.relu([[1.0], [1.0, 2.0]]), ValueError, "relu: x wants numbers in nested lists of eq"),
+    "ragged rows": (lambda: ops.sum([[1.0], [1.0, 2.0]], 0), ValueError, "sum: .* inhomogeneous"),
+    "the negative of bools": (lambda: ops.negative(X > 0), TypeError, "negative: x wants numbers; got bool"),
     "no forward": (
         lambda: nn.Module()(X),
         NotImplementedError,
@@ -128,3 +134,31 @@ def test_lengths_may_be_one_number() -> None:
 
 def test_labels_may_be_an_empty_list() -> None:
     assert data.one_hot([], 3).shape == (0, 3)
+
+
+NESTED = {
+    "sum": lambda x: ops.sum(x, axis=-1),
+    "var": lambda x: ops.var(x, axis=-1),
+    "argmax": lambda x: ops.argmax(x, 1),
+    "softmax": lambda x: ops.softmax(x, axis=1),
+    "flip": lambda x: ops.flip(x, axis=-1),
+    "transpose": ops.transpose,
+    "pad": lambda x: ops.pad(x, width=1),
+    "max_pool": lambda x: ops.max_pool([x], kernel_size=1),
+    "stack": lambda x: ops.stack([x, x], axis=2),
+    "split": lambda x: ops.split(x, 3, axis=1)[1],
+    "split_sizes": lambda x: ops.split_sizes(x, 2, 1)[0],
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_nested_lists_are_arrays(name: str, target: str) -> None:
+    """A list of rows has the rank of the array it stands for, and teaches an op nothing wrong about others."""
+    rows = [[1.0, 2.0, 4.0], [8.0, 3.0, 5.0]]
+    x, call = np.array(rows, np.float32), NESTED[name]
+    for given in (rows, [*x], x):
+        got, want = call(given), call(x)
+        assert got.shape == want.shape
+        assert np.array_equal(got, want)
+    assert ops.sum([*x], axis=-1).shape == (2,)
+    assert ops.sum(x[0], axis=-1).shape == ()

@@ -72,9 +72,7 @@ def factory({", ".join([*GIVEN, *defaults])}):
 def remember(op: Op, seen: dict[Any, Any], first: Any, attributes: tuple[Any, ...]) -> tuple[Any, ...]:
     """Bring attributes into their one form and keep the answer for the next call."""
     form = op.form(first, *attributes)
-    if type(first) in (list, tuple) and first:
-        first = first[0]
-    key = (*((getattr(first, "ndim", None),) if op.ranked else ()), *attributes)
+    key = (*((getattr(op.leading(first), "ndim", None),) if op.ranked else ()), *attributes)
     try:
         if len(seen) < 4096 and key[0] is not None:
             seen[key if len(key) > 1 else key[0]] = form

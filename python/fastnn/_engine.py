@@ -357,7 +357,7 @@ def plain(op: Op, name: str, a: Any) -> Any:
     if name in op.lists:
         if not isinstance(a, (list, tuple)):
             raise TypeError(f"{op.name}: {name} wants a list of arrays; got {type(a).__name__}")
-        items = [plain(op, "", x) for x in a]
+        items = [plain(op, f"{name}[{i}]", x) for i, x in enumerate(a)]
         return promoted(tuple(items)) if name in op.promotes and items else items
     if isinstance(a, factory.tensor):
         return a
@@ -365,7 +365,10 @@ def plain(op: Op, name: str, a: Any) -> Any:
         return a
     if type(a) is np.ndarray and a.dtype.isnative and a.dtype.kind in "fiub":
         return a
-    array = np.asarray(a)
+    try:
+        array = np.asarray(a)
+    except ValueError as error:
+        raise ValueError(f"{op.name}: {name} wants numbers in nested lists of equal lengths; {error}") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{op.name}: {name} wants numbers; got {type(a).__name__} of dtype {array.dtype}")
     if not isinstance(a, (np.ndarray, np.generic)) and array.dtype.kind == "f":

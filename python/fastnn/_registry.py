@@ -152,15 +152,23 @@ class Op:
 
     def form(self, first: Any, *attributes: Any) -> tuple[Any, ...]:
         """The attributes in their one form, from what a user wrote."""
-        if type(first) is list or type(first) is tuple:
-            first = first[0] if first else ()
         assert self.canonical is not None
         try:
+            first = self.leading(first)
             return self.canonical(np.ndim(first) if not hasattr(first, "ndim") else first.ndim, *attributes)
         except (TypeError, ValueError, IndexError) as error:  # forms that ops share do not know who asks
             if str(error).startswith(f"{self.name}: "):
                 raise
             raise type(error)(f"{self.name}: {error}") from None
+
+    def leading(self, first: Any) -> Any:
+        """The array whose rank counts: the first argument, or where that is a list of arrays, the first of them."""
+        name = self.inputs[0]
+        if name not in self.lists:
+            return first
+        if not isinstance(first, (list, tuple)) and not hasattr(first, "ndim"):
+            raise TypeError(f"{name} wants a list of arrays; got {type(first).__name__}")
+        return first[0] if len(first) else ()
 
     def refusal(self, args: tuple[Any, ...], why: BaseException) -> Exception:
         """The words of a refusal come from the op's check, on every backend; without one, the kernel's reason."""

@@ -74,13 +74,13 @@ def _(dy: Array, a_shape: Any, b_shape: Any, needs: int) -> Any:
 
 def check_subtract(a: Any, b: Any) -> None:
     broadcastable("subtract", a=a, b=b)
-    refuse_bool("subtract", a if hasattr(a, "dtype") else b)
+    refuse_bool("subtract: a and b want", a if hasattr(a, "dtype") else b)
 
 
-def refuse_bool(name: str, x: Any) -> None:
+def refuse_bool(who: str, x: Any) -> None:
     """Refuse what NumPy and PyTorch leave undefined between bools."""
     if x.dtype == bool:
-        raise TypeError(f"{name}: wants numbers; got bool")
+        raise TypeError(f"{who} numbers; got bool")
 
 
 @op(saves="a.shape b.shape", check=check_subtract, promotes=True, samples=PAIRS)
@@ -119,7 +119,7 @@ def _(dy: Array, a_shape: Any, b_shape: Any, needs: int) -> Any:
 
 
 def check_negative(x: Any) -> None:
-    refuse_bool("negative", x)
+    refuse_bool("negative: x wants", x)
 
 
 @op(check=check_negative, samples=[sample((4, 7))], tol=Tol(0, 0, 0))

@@ -157,8 +157,9 @@ def split(x: Any, parts: Any, axis: int = 0) -> list[Any]:
     >>> ops.split(np.array([1.0, 2.0, 3.0, 4.0]), (1, 3))
     [array([1.]), array([2., 3.]), array([4.])]
     """
-    axis = an_axis(axis, len(x.shape))
-    n = x.shape[axis]
+    shape = np.shape(x)
+    axis = an_axis(axis, len(shape))
+    n = shape[axis]
     if isinstance(parts, (tuple, list)):
         cuts = shape_of(parts, "parts")
     else:
@@ -200,8 +201,9 @@ def split_sizes(x: Any, size: Any, axis: int = 0) -> list[Any]:
     >>> ops.split_sizes(np.array([1.0, 2.0, 3.0]), 2)
     [array([1., 2.]), array([3.])]
     """
-    axis = an_axis(axis, len(x.shape))
-    n = x.shape[axis]
+    shape = np.shape(x)
+    axis = an_axis(axis, len(shape))
+    n = shape[axis]
     if isinstance(size, (tuple, list)):
         sizes = shape_of(size, "size")
         if sum(sizes) != n or any(s < 0 for s in sizes):
