@@ -22,7 +22,7 @@ class Twice(nn.Module):
         self.tail = nn.Sequential(nn.Dropout(), nn.LayerNorm(4))
 
     def forward(self, a: Any, b: Any) -> Any:
-        return {"y": self.tail(self.shared(self.shared(a))), "both": (a, b)}
+        return {"y": self.tail(self.shared(input=self.shared(a))), "both": (a, b)}
 
 
 def rows(table: Any) -> list[tuple[Any, ...]]:
@@ -44,6 +44,25 @@ def test_the_numbers() -> None:
     assert table.total_parameters == 85
     assert table.trainable_parameters == 75
     assert table.multiply_adds == 7 * 60 + 35 + 70
+
+
+def test_networks_for_images() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(4, 6, (3, 2), stride=2, padding=1, groups=2),
+        nn.BatchNorm2d(6),
+        nn.GroupNorm(3, 6, affine=False),
+        nn.ConvTranspose2d(6, 8, 3, stride=2, groups=2),
+        nn.InstanceNorm2d(8, affine=True),
+        nn.Flatten(2),
+        nn.RMSNorm(81),
+    )
+    table = fastnn.summary(net, (5, 4, 8, 6))
+    assert [r.output_shape for r in table.rows[1:5]] == [(5, 6, 4, 4)] * 3 + [(5, 8, 9, 9)]
+    values, after = 5 * 6 * 16, 5 * 8 * 81
+    # A result of the first convolution sums 2 channels times 3 x 2 taps, a value into the second goes to 4 x 3 x 3.
+    expected = [0, values * 2 * 6, values, 0, values * 4 * 9, after, 0, after]
+    assert [r.multiply_adds for r in table.rows] == expected
+    assert table.multiply_adds == sum(expected)
 
 
 def test_inputs_outputs_and_sharing() -> None:

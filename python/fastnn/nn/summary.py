@@ -7,19 +7,35 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .._creation import dtype_of, zeros
 from .._engine import no_grad
 from .._tensor import Tensor
+from .batchnorm import _Tracking
+from .convolution import Convolution, Transposed
 from .linear import Linear
 from .module import Module
-from .normalization import LayerNorm
+from .normalization import GroupNorm, LayerNorm, RMSNorm
 
 Shape = tuple[int, ...]
 
-# Multiply-adds of one call, by the kind of layer; what is not here multiplies nothing worth counting.
-MULTIPLY_ADDS: dict[type[Module], Callable[[Any, Shape], int]] = {
-    Linear: lambda layer, out: math.prod(out) * layer.in_features,
-    LayerNorm: lambda layer, out: math.prod(out) if layer.weight is not None else 0,
+
+def scaled(layer: Any, x: Shape, y: Shape) -> int:
+    """One for each value, where a normalization has a weight."""
+    return math.prod(y) if layer.weight is not None else 0
+
+
+# Multiply-adds of one call, by the kind of layer and the shapes of input and output; what is not here multiplies
+# nothing worth counting. Those of convolutions are of the definition, zeros of the padding among them.
+MULTIPLY_ADDS: dict[type[Module], Callable[[Any, Shape, Shape], int]] = {
+    Linear: lambda layer, x, y: math.prod(y) * layer.in_features,
+    Convolution: lambda layer, x, y: math.prod(y) * math.prod(layer.weight.shape[1:]),
+    Transposed: lambda layer, x, y: math.prod(x) * math.prod(layer.weight.shape[1:]),
+    LayerNorm: scaled,
+    RMSNorm: scaled,
+    GroupNorm: scaled,
+    _Tracking: scaled,
 }
 
 
@@ -164,15 +180,15 @@ def summary(model: Any, input_shape: Any, *, dtype: Any = None) -> Summary:
         rows[id(module)] = row
     modes = {module: module.training for module in model.modules()}
 
-    def note(module: Module, args: Any, output: Any) -> None:
+    def note(module: Module, args: Any, kwargs: Any, output: Any) -> None:
         row = rows[id(module)]
         row.output_shape = shape_of(output)
         kind = next((k for k in type(module).__mro__ if k in MULTIPLY_ADDS), None)
         if kind is not None:
-            row.multiply_adds += MULTIPLY_ADDS[kind](module, row.output_shape)
+            row.multiply_adds += MULTIPLY_ADDS[kind](module, np.shape([*args, *kwargs.values()][0]), row.output_shape)
 
     try:
-        handles = [module.register_forward_hook(note) for module in model.modules()]
+        handles = [module.register_forward_hook(note, with_kwargs=True) for module in model.modules()]
         model.eval()
         with no_grad():
             model(*inputs)
