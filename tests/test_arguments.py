@@ -104,6 +104,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "save": (lambda: fastnn.save({}, b"path"), TypeError, "save: path wants a str or a path; got bytes"),  # type: ignore[arg-type]
     "constant_": (lambda: nn.init.constant_(fastnn.ones(2), "a"), TypeError, "constant_: val wants a number; got 'a'"),  # type: ignore[arg-type]
+    "load": (lambda: fastnn.load(3), TypeError, "load: path wants a str or a path; got int"),  # type: ignore[arg-type]
+    "load_metadata": (lambda: fastnn.io.load_metadata(None), TypeError, "load: path wants a str or a path; got None"),  # type: ignore[arg-type]
+    "mnist": (lambda: fastnn.datasets.mnist(3), TypeError, "mnist: root wants a str or a path; got int"),  # type: ignore[arg-type]
+    "the state of an optimizer": (
+        lambda: optimizer().load_state_dict([]),  # type: ignore[arg-type]
+        TypeError,
+        "load_state_dict: state_dict wants a dict; got list",
+    ),
     "a list of arrays": (lambda: ops.concatenate(3.0), TypeError, "concatenate: xs wants a list of arrays; got float"),
     "a list to stack": (lambda: ops.stack(None), TypeError, "stack: xs wants a list of arrays; got NoneType"),
     "one of a list": (lambda: ops.concatenate([X, None]), TypeError, r"concatenate: xs\[1\] wants numbers; got NoneT"),

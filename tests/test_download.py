@@ -123,6 +123,6 @@ def test_all_failures_are_told(server: Server, tmp_path: Path) -> None:
 
 
 def test_nothing_is_downloaded_unasked(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="download=True fetches it"):
+    with pytest.raises(FileNotFoundError, match=r"mnist\(root, download=True\) fetches it"):
         mnist(tmp_path, train=False)
     assert server.asked == []

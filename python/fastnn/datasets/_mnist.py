@@ -71,6 +71,8 @@ def mnist(
     >>> fastnn.datasets.mnist(root, train=False)
     (array([[255.]], dtype=float32), array([7]))
     """
+    if root is not None and not isinstance(root, str) and not isinstance(root, os.PathLike):
+        raise TypeError(f"mnist: root wants a str or a path; got {type(root).__name__}")
     part = "train" if train else "t10k"
     folder = cache_folder("mnist") if root is None else Path(root)
     paths = [_find(folder, f"{part}-{kind}", download) for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
@@ -88,7 +90,7 @@ def _find(root: Path, name: str, may_download: bool) -> Path:
             if path.is_file():
                 return path
     if not may_download:
-        raise FileNotFoundError(f"mnist: no file {name} or {name}.gz in {root}; download=True fetches it")
+        raise FileNotFoundError(f"mnist: no file {name} or {name}.gz in {root}; mnist(root, download=True) fetches it")
     packed = root / f"{name}.gz"
     fetch(MIRRORS, packed, MD5[name])
     return packed

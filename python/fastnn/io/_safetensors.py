@@ -183,6 +183,8 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, Header]]:
     """The file behind its header, and the header."""
+    if not isinstance(path, str) and not isinstance(path, os.PathLike):
+        raise TypeError(f"load: path wants a str or a path; got {type(path).__name__}")
     with naming(path):
         if not stat.S_ISREG(os.stat(path).st_mode):  # asked first, since opening a pipe would wait for a writer
             raise FileFormatError("not a regular file")

@@ -160,9 +160,13 @@ class Optimizer(ABC):
 
         Raises
         ------
+        TypeError
+            For anything but a mapping.
         ValueError
             If the groups or the shapes are not those of this optimizer.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"load_state_dict: state_dict wants a dict; got {type(state_dict).__name__}")
         if not {"state", "param_groups"} <= set(state_dict):
             raise ValueError(f"state_dict wants 'state' and 'param_groups'; got {', '.join(map(str, state_dict))}")
         pairs = list(zip(self.param_groups, state_dict["param_groups"], strict=False))
