@@ -112,6 +112,21 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         "load_state_dict: state_dict wants a dict; got list",
     ),
+    "a number of 65 bits": (
+        lambda: F.nll_loss(X_TENSOR, [0, 1], ignore_index=1 << 64),
+        ValueError,
+        "nll: ignore_index wants a whole number of 64 bits; got 18446744073709551616",
+    ),
+    "a stride of 65 bits": (
+        lambda: ops.max_pool(np.ones((1, 1, 4)), kernel_size=2, stride=1 << 64),
+        ValueError,
+        "max_pool: stride wants whole numbers of 64 bits; got 18446744073709551616",
+    ),
+    "local_response_norm": (
+        lambda: ops.local_response_norm([[[1.0]]], size=2),
+        TypeError,
+        "local_response_norm: x wants an array or Tensor; got list",
+    ),
     "a list of arrays": (lambda: ops.concatenate(3.0), TypeError, "concatenate: xs wants a list of arrays; got float"),
     "a list to stack": (lambda: ops.stack(None), TypeError, "stack: xs wants a list of arrays; got NoneType"),
     "one of a list": (lambda: ops.concatenate([X, None]), TypeError, r"concatenate: xs\[1\] wants numbers; got NoneT"),

@@ -68,14 +68,17 @@ def positive(name: str, value: Any) -> float:
     return number
 
 
-def whole(name: str, value: Any) -> int:
-    """An attribute that is a whole number."""
+def whole(name: str, value: Any, end: int = 1 << 63) -> int:
+    """An attribute that is a whole number of 64 bits; kernels get it as such."""
     if isinstance(value, bool):
         raise TypeError(f"{name} wants a whole number; got {value!r}")
     try:
-        return operator.index(value)
+        number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} wants a whole number; got {value!r}") from None
+    if not -1 << 63 <= number < end:
+        raise ValueError(f"{name} wants a whole number of 64 bits; got {number}")
+    return number
 
 
 def floating(x: Any) -> Any:
@@ -87,9 +90,12 @@ def shape_of(value: Any, name: str = "shape") -> tuple[int, ...]:
     """A shape as a tuple of ints."""
     given: Sequence[Any] = value if isinstance(value, (tuple, list)) else (value,)
     try:
-        return tuple(operator.index(n) for n in given)
+        shape = tuple(operator.index(n) for n in given)
     except TypeError:
         raise TypeError(f"{name} wants whole numbers; got {value!r}") from None
+    if any(not -1 << 63 <= n < 1 << 63 for n in shape):
+        raise ValueError(f"{name} wants whole numbers of 64 bits; got {value!r}")
+    return shape
 
 
 def float_array(op: str, name: str, x: Any) -> None:

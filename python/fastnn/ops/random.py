@@ -21,7 +21,7 @@ def check_dropout(x: Any, p: Any, seed: Any, offset: Any) -> None:
     if not 0 <= real("dropout: p", p) <= 1:
         raise ValueError(f"dropout: p wants 0 <= p <= 1; got {p!r}")
     for name, value in (("seed", seed), ("offset", offset)):
-        if not 0 <= whole(f"dropout: {name}", value) < 1 << 64:
+        if whole(f"dropout: {name}", value, 1 << 64) < 0:
             raise ValueError(f"dropout: {name} wants 0 <= {name} < 2**64; got {value!r}")
 
 
