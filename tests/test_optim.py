@@ -14,6 +14,7 @@ import pytest
 
 import fastnn
 from fastnn import nn, optim
+from fastnn._registry import OPS
 
 reference = runpy.run_path(str(Path(__file__).parent / "reference" / "make_optim_reference.py"))
 CASES, SHAPES, STEPS, start, run = (reference[name] for name in ("CASES", "SHAPES", "STEPS", "start", "run"))
@@ -208,6 +209,19 @@ def test_what_changes_between_steps_is_seen() -> None:
         flat(params), np.concatenate([p.detach().numpy().reshape(-1) for p in theirs]), rtol=1e-12
     )
     assert not np.array_equal(flat(params), flat(plain))
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop", "adagrad"])
+def test_lists_that_lack_arrays_are_refused(name: str, target: str) -> None:
+    """All lists that the settings need have as many arrays as the first, on every backend."""
+    op = OPS[name]
+    for sample in op.samples:
+        lists, attributes = sample.make(np.random.default_rng(0), np.float32)
+        for i, values in enumerate(lists):
+            for fewer in ([], values[:1]) if values else ():
+                given = [*lists[:i], fewer, *lists[i + 1 :]]
+                with pytest.raises(ValueError, match=rf"{name}: \w+ wants as many arrays as p, "):
+                    op.public(*given, **attributes)
 
 
 def test_both_dtypes_in_one_group() -> None:

@@ -20,32 +20,35 @@ bool same_memory_order(const View& a, const View& b) {
   return true;
 }
 
-// Lists before `counts` hold floats like list 0 (or nothing, where optional); list `counts` holds 0-d step counts.
-void table(Call& c, int counts, Kernel k) {
+// Lists before `counts` hold floats like list 0, list `counts` holds 0-d step counts. Those with a bit in `optional`
+// may be empty: the settings do not need them.
+void table(Call& c, int counts, unsigned optional, Kernel k) {
   c.cost = 0;
   const int n = c.count(0);
+  const auto absent = [&](int a) { return !c.has(a) && (optional >> a & 1); };
+  for (int a = 1; a <= counts; a++) require(absent(a) || c.count(a) == n, "lists of equal length are wanted");
   if (n == 0) return;
   const DType t = c.in(0).dtype;
   float_input(c.in(0));
   for (int a = 0; a < counts; a++) {
-    if (a > 1 && !c.has(a)) continue;
-    require(c.count(a) == n, "lists of equal length are wanted");
+    if (absent(a)) continue;
     for (int i = 0; i < n; i++) {
       const View &v = c.in(a, i), &p = c.in(0, i);
       if (v.dtype != t || !same_memory_order(v, p) || (a == 0 && !gapless(p))) throw Declined{};
     }
   }
-  require(c.count(counts) == n, "lists of equal length are wanted");
   for (int i = 0; i < n; i++)
     require(c.in(counts, i).dtype == DType::i64 && c.in(counts, i).rank == 0, "step counts want 0-d int64 arrays");
   for (int i = 0; i < n; i++) c.cost += double(c.in(0, i).size());
   c.run = kernel(k, t);
 }
 
-void sgd(Call& c) { table(c, 3, Kernel::sgd); }
-void adam(Call& c) { table(c, 5, Kernel::adam); }
-void rmsprop(Call& c) { table(c, 5, Kernel::rmsprop); }
-void adagrad(Call& c) { table(c, 3, Kernel::adagrad); }
+void sgd(Call& c) { table(c, 3, unsigned(c.attr[1].f == 0) << 2, Kernel::sgd); }    // v: momentum
+void adam(Call& c) { table(c, 5, unsigned(c.attr[6].i == 0) << 4, Kernel::adam); }  // vmax: amsgrad
+void rmsprop(Call& c) {                                                             // b: momentum, a: centered
+  table(c, 5, unsigned(c.attr[4].f == 0) << 3 | unsigned(c.attr[5].i == 0) << 4, Kernel::rmsprop);
+}
+void adagrad(Call& c) { table(c, 3, 0, Kernel::adagrad); }
 
 // One table of gradients; the norm, where there is an output.
 void clip(Call& c, Kernel k) {
