@@ -122,6 +122,25 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "max_pool: stride wants whole numbers of 64 bits; got 18446744073709551616",
     ),
+    "instance_norm": (
+        lambda: ops.instance_norm(None),
+        TypeError,
+        "instance_norm: x wants an array or Tensor; got None",
+    ),
+    "weights of instance_norm": (
+        lambda: ops.instance_norm(np.ones((2, 2, 2)), [1.0, 1.0]),
+        TypeError,
+        "instance_norm: weight wants an array or Tensor; got list",
+    ),
+    "statistics of instance_norm": (
+        lambda: ops.instance_norm(np.ones((2, 2, 2)), running=None),
+        TypeError,
+        "instance_norm: running wants a list of arrays; got NoneType",
+    ),
+    "pixel_shuffle": (lambda: ops.pixel_shuffle("x", factor=2), TypeError, "pixel_shuffle: x wants an array or Tensor"),
+    "pixel_unshuffle": (lambda: ops.pixel_unshuffle(None, factor=2), TypeError, "pixel_unshuffle: x wants an array"),
+    "unfold": (lambda: ops.unfold([[[1.0]]], kernel=1), TypeError, "unfold: x wants an array or Tensor; got list"),
+    "fold": (lambda: ops.fold([[[1.0]]], size=1, kernel=1), TypeError, "fold: x wants an array or Tensor; got list"),
     "local_response_norm": (
         lambda: ops.local_response_norm([[[1.0]]], size=2),
         TypeError,
@@ -185,3 +204,9 @@ def test_nested_lists_are_arrays(name: str, target: str) -> None:
         assert np.array_equal(got, want)
     assert ops.sum([*x], axis=-1).shape == (2,)
     assert ops.sum(x[0], axis=-1).shape == ()
+
+
+def test_whole_numbers_may_be_those_of_numpy(target: str) -> None:
+    x, draws = np.ones((5, 9), np.float32), {"seed": 3, "offset": (1 << 64) - 9}
+    theirs = {name: np.uint64(value) for name, value in draws.items()}
+    assert np.array_equal(ops.dropout(x, p=0.5, **theirs), ops.dropout(x, p=0.5, **draws))

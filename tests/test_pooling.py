@@ -175,6 +175,13 @@ def test_captured_steps_have_the_same_bits(target: str) -> None:
 def test_no_samples_and_refusals(target: str) -> None:
     assert F.max_pool2d(fastnn.zeros(0, 3, 4, 4), 2).shape == (0, 3, 2, 2)
     assert F.adaptive_avg_pool2d(fastnn.zeros(0, 3, 4, 4), 1).shape == (0, 3, 1, 1)
+    for pool in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d):
+        x = fastnn.ones(2, 3, 4, 4, requires_grad=True)
+        y = pool(x, (0, 2))
+        y.sum().backward()
+        assert y.shape == (2, 3, 0, 2)
+        assert not x.grad.any()
+    assert F.adaptive_max_pool2d(fastnn.ones(2, 3, 4, 4), (0, 2), return_indices=True)[1].shape == (2, 3, 0, 2)
     with pytest.raises(ValueError, match="padding wants at most half of kernel_size"):
         F.max_pool2d(fastnn.zeros(1, 1, 4, 4), 2, padding=2)
     with pytest.raises(ValueError, match="wants more values than x"):

@@ -77,10 +77,13 @@ int fill(Call& c, PyObject* const* args, Py_ssize_t n, int room) {
       case 't':
         c.attr[t++].i = int64_t(dtype_of(o));
         break;
-      case 'u':
-        c.attr[t].i = int64_t(PyLong_AsUnsignedLongLong(o));
+      case 'u': {
+        const auto whole = py::reinterpret_steal<py::object>(PyNumber_Index(o));  // NumPy's integers, too
+        if (!whole) return -1;
+        c.attr[t].i = int64_t(PyLong_AsUnsignedLongLong(whole.ptr()));
         if (c.attr[t++].i == -1 && PyErr_Occurred()) return -1;
         break;
+      }
       case 'n':
         c.needs = uint32_t(PyLong_AsUnsignedLongMask(o));
         break;

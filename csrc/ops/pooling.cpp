@@ -69,7 +69,10 @@ Space adaptive_maximum(const Call& c, const View& x) { return adaptive(x.shape, 
 
 // What all kernels read, and the arguments as they take them.
 void launch(Call& c, const Space& s, std::initializer_list<int> arguments, View& out, Kernel k, DType t, double size) {
-  for (int i = 0; i < pool_axes; i++) s.axis[i].leave(c, i);
+  for (int i = 0; i < pool_axes; i++) {
+    if (s.axis[i].out == 0 && out.size()) throw Declined{};  // the gradient of no windows
+    s.axis[i].leave(c, i);
+  }
   c.dim[0] = s.shape[0];
   c.dim[1] = s.shape[1];
   c.cost = 0.3 * size;

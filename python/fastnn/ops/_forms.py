@@ -98,18 +98,27 @@ def shape_of(value: Any, name: str = "shape") -> tuple[int, ...]:
     return shape
 
 
+def array_like(op: str, name: str, x: Any) -> None:
+    """Refuse what is neither an array nor a Tensor; for checks that no kernel goes before."""
+    if not hasattr(x, "dtype"):
+        raise TypeError(f"{op}: {name} wants an array or Tensor; got {type(x).__name__}")
+
+
 def float_array(op: str, name: str, x: Any) -> None:
     """Refuse an array whose dtype is neither float32 nor float64."""
+    array_like(op, name, x)
     if x.dtype not in (np.float32, np.float64):
         raise TypeError(f"{op}: {name} wants float32 or float64; got {x.dtype}")
 
 
 def one_float_dtype(op: str, **arrays: Any) -> None:
-    """Refuse arrays (None is skipped) that are not all of one float dtype, naming both."""
-    given = {n: a for n, a in arrays.items() if a is not None}
-    first, x = next(iter(given.items()))
+    """Refuse arrays (after the first None is skipped) that are not all of one float dtype, naming both."""
+    (first, x), *others = arrays.items()
     float_array(op, first, x)
-    for name, a in given.items():
+    for name, a in others:
+        if a is None:
+            continue
+        array_like(op, name, a)
         if a.dtype != x.dtype:
             raise TypeError(f"{op}: {name} wants the dtype of {first}, {x.dtype}; got {a.dtype}")
 

@@ -110,6 +110,8 @@ def divisors(
 
 def fold(x: Array, windows: Windows, function: Any) -> Array:
     """`function` folds the first axis; one axis of space after the other is folded window by window."""
+    if not all(windows):
+        return np.empty((*x.shape[:2], *map(len, windows)), x.dtype)
     for axis, along in reversed(list(enumerate(windows, 2))):
         lines = np.ascontiguousarray(np.moveaxis(x, axis, 0))
         x = np.moveaxis(np.stack([function(lines[w]) for w in along]), 0, axis)
@@ -136,6 +138,8 @@ def winner(x: Array) -> Array:
 def winners(x: Array, windows: Windows) -> Array:
     """The position in the image, in C order, of the largest value of each window."""
     space = x.shape[2:]
+    if not all(windows):
+        return np.empty((*x.shape[:2], *map(len, windows)), np.int64)
     at = np.broadcast_to(np.arange(math.prod(space)).reshape(space), x.shape)
     for axis, along in reversed(list(enumerate(windows, 2))):
         values, places = (np.ascontiguousarray(np.moveaxis(a, axis, 0)) for a in (x, at))
@@ -149,7 +153,7 @@ def winners(x: Array, windows: Windows) -> Array:
 
 def to_winners(dy: Array, x: Array, windows: Windows) -> Array:
     """The gradient of maxima goes to the winner of each window."""
-    at = winners(x, windows).reshape(-1, math.prod(dy.shape[2:]))
+    at = winners(x, windows).reshape(math.prod(dy.shape[:2]), math.prod(dy.shape[2:]))
     size = math.prod(x.shape[2:])
     dx = np.zeros(x.size, dy.dtype)
     np.add.at(dx, (at + np.arange(len(at))[:, None] * size).reshape(-1), dy.reshape(-1))

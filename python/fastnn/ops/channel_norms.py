@@ -39,6 +39,8 @@ def check_channels(op: str, x: Any, **arrays: Any) -> None:
 
 def check_running(op: str, x: Any, running: Any, counts: tuple[int, ...]) -> None:
     """Refuse running statistics that do not go with x."""
+    if not isinstance(running, (list, tuple)):
+        raise TypeError(f"{op}: running wants a list of arrays; got {type(running).__name__}")
     if len(running) not in counts:
         raise ValueError(f"{op}: running wants {' or '.join(map(str, counts))} arrays; got {len(running)}")
     if len(running) > 1:

@@ -123,8 +123,6 @@ def response_form(_: int, size: Any, alpha: Any, beta: Any, k: Any) -> tuple[int
 
 
 def check_response(x: Any, *attributes: Any) -> None:
-    if not hasattr(x, "dtype"):
-        raise TypeError(f"local_response_norm: x wants an array or Tensor; got {type(x).__name__}")
     check_channels("local_response_norm", x)
     if x.ndim < 3:
         raise ValueError(f"local_response_norm: x wants at least 3 axes; got shape {x.shape}")

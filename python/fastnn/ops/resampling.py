@@ -8,7 +8,7 @@ import numpy as np
 
 from .._registry import Tol, op
 from .._samples import sample
-from ._forms import whole
+from ._forms import array_like, whole
 from ._pooling import check_space
 from ._windows import Sizes, for_each_axis, space_of
 from .shape import reshape, transpose
@@ -188,6 +188,7 @@ def factor_form(op: str) -> Any:
 
 
 def check_shuffle(x: Any, factor: int) -> None:
+    array_like("pixel_shuffle", "x", x)
     if x.ndim < 3 or x.shape[-3] % (factor * factor):
         raise ValueError(f"pixel_shuffle: x wants a multiple of {factor * factor} channels; got shape {x.shape}")
 
@@ -237,6 +238,7 @@ def pixel_shuffle(x: Any, *, factor: int) -> Any:
 
 
 def check_unshuffle(x: Any, factor: int) -> None:
+    array_like("pixel_unshuffle", "x", x)
     if x.ndim < 3 or x.shape[-2] % factor or x.shape[-1] % factor:
         raise ValueError(f"pixel_unshuffle: x wants multiples of {factor} for its last axes; got shape {x.shape}")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._registry import Tol, op
 from .._samples import sample
-from ._forms import shape_of
+from ._forms import array_like, shape_of
 from ._windows import Sizes, before_and_after, for_each_axis, space_of, windows
 from .arithmetic import add
 from .indexing import index, pad, scatter
@@ -41,9 +41,14 @@ def unfold_form(rank: int, kernel: Any, stride: Any, padding: Any, dilation: Any
     )
 
 
+def check_unfold(x: Any, *attributes: Any) -> None:
+    array_like("unfold", "x", x)
+
+
 @op(
     composite=True,
     canonical=unfold_form,
+    check=check_unfold,
     kind="shape",
     samples=[
         sample((2, 3, 5, 4), kernel=(2, 3), padding=1),
@@ -104,9 +109,14 @@ def fold_form(rank: int, size: Any, kernel: Any, stride: Any, padding: Any, dila
     )
 
 
+def check_fold(x: Any, *attributes: Any) -> None:
+    array_like("fold", "x", x)
+
+
 @op(
     composite=True,
     canonical=fold_form,
+    check=check_fold,
     kind="shape",
     samples=[
         sample((2, 18, 24), size=(5, 4), kernel=(2, 3), padding=1),
