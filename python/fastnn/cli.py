@@ -177,7 +177,7 @@ def info(args: argparse.Namespace) -> int:
 
 
 def bench(args: argparse.Namespace) -> int:
-    """Run the benchmarks of a source checkout. They take further options: --list, --quick, --html FILE and others."""
+    """Run the benchmarks of a source checkout. More options: --list, --quick, --json FILE, --html FILE and others."""
     script = args.root / "bench" / ("figures.py" if args.figures else "runner.py")
     if not script.is_file():
         raise FileNotFoundError(
