@@ -147,3 +147,22 @@ def test_gradients_that_are_not_made_into_zeros() -> None:
     x = double(1.0)
     Halves.apply(x)[1].backward()
     assert (seen, x.grad.tolist()) == ([None], [0.5])
+
+
+@pytest.mark.parametrize("gradient", [np.float64([3, 4]), np.int64([3, 4]), np.float32([3, 4])])
+def test_gradients_take_the_dtype_of_their_argument(gradient: Any, target: str) -> None:
+    w = fastnn.tensor([1.0, 2.0], requires_grad=True)
+    own = returning(fastnn.tensor(gradient))
+
+    @fastnn.compile
+    def step() -> Any:
+        w.grad = None
+        loss = own.apply(w).sum()
+        loss.backward()
+        return loss.detach()
+
+    for _ in range(3):
+        step()
+        assert w.grad is not None
+        assert w.grad.dtype == np.float32
+        assert w.grad.tolist() == [3, 4]

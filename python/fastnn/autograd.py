@@ -68,9 +68,9 @@ class Function:
     """A differentiable function of one's own: subclass it with static methods ``forward`` and ``backward``.
 
     ``forward(ctx, *args)`` computes a Tensor or a tuple of them; ``backward(ctx, *grads)`` takes a gradient for each
-    and returns one for each argument of forward (None where there is none). Both run without recording. In a captured
-    step they are call-back nodes. Where there is a static method ``setup_context(ctx, inputs, output)``, it fills the
-    context, and forward is ``forward(*args)``.
+    and returns one for each argument of forward, cast to its dtype (None where there is none). Both run without
+    recording. In a captured step they are call-back nodes. Where there is a static method
+    ``setup_context(ctx, inputs, output)``, it fills the context, and forward is ``forward(*args)``.
 
     Examples
     --------
@@ -202,7 +202,7 @@ class _FunctionCall:
                 raise TypeError(f"{self.name}.backward wants to return Tensors or None; got {type(g).__name__}")
             if g is not None and g.shape != t.shape:
                 raise RuntimeError(f"{self.name}.backward: gradient {i} wants shape {t.shape}; got {g.shape}")
-            results.append(None if g is None else g.array)
+            results.append(None if g is None else g.array.astype(t.dtype, copy=False))
         return tuple(results)
 
 
