@@ -141,6 +141,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "pixel_unshuffle": (lambda: ops.pixel_unshuffle(None, factor=2), TypeError, "pixel_unshuffle: x wants an array"),
     "unfold": (lambda: ops.unfold([[[1.0]]], kernel=1), TypeError, "unfold: x wants an array or Tensor; got list"),
     "fold": (lambda: ops.fold([[[1.0]]], size=1, kernel=1), TypeError, "fold: x wants an array or Tensor; got list"),
+    "a fraction of zeros": (
+        lambda: ops.interpolate(np.ones((1, 1, 4)), scale_factor=(2, 0)),
+        ValueError,
+        r"interpolate: scale_factor wants a positive number, .* got \(2, 0\)",
+    ),
     "local_response_norm": (
         lambda: ops.local_response_norm([[[1.0]]], size=2),
         TypeError,

@@ -23,7 +23,7 @@ METHODS = {"nearest": NEAREST, "linear": LINEAR, "bilinear": LINEAR, "trilinear"
 def ratios(scale_factor: Any, n: int) -> Sizes:
     """A fraction for each axis, all numbers in one flat tuple."""
     given = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,)
-    if len(given) == 2 * n and all(type(i) is int for i in given):
+    if len(given) == 2 * n and all(type(i) is int and i > 0 for i in given):
         return tuple(given)
     given = tuple(given) * n if len(given) == 1 else tuple(given)
     try:
