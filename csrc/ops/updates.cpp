@@ -25,11 +25,11 @@ bool same_memory_order(const View& a, const View& b) {
 void table(Call& c, int counts, unsigned optional, Kernel k) {
   c.cost = 0;
   const int n = c.count(0);
+  if (n > 0) float_input(c.in(0));
   const auto absent = [&](int a) { return !c.has(a) && (optional >> a & 1); };
   for (int a = 1; a <= counts; a++) require(absent(a) || c.count(a) == n, "lists of equal length are wanted");
   if (n == 0) return;
   const DType t = c.in(0).dtype;
-  float_input(c.in(0));
   for (int a = 0; a < counts; a++) {
     if (absent(a)) continue;
     for (int i = 0; i < n; i++) {
