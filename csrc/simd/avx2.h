@@ -23,36 +23,6 @@ FASTNN_INLINE uint32_t lane_bits(DoubleMask m) { return static_cast<uint32_t>(_m
 FASTNN_INLINE bool any_lane(FloatMask m) { return lane_bits(m) != 0; }
 FASTNN_INLINE bool any_lane(DoubleMask m) { return lane_bits(m) != 0; }
 
-// For each set of 8 lanes, the numbers of those in it, side by side.
-struct LanePlaces {
-  uint8_t of[256][8];
-  constexpr LanePlaces() : of{} {
-    for (int set = 0; set < 256; ++set) {
-      int count = 0;
-      for (int lane = 0; lane < 8; ++lane) {
-        if ((set >> lane & 1) != 0) of[set][count++] = static_cast<uint8_t>(lane);
-      }
-    }
-  }
-};
-alignas(64) constexpr LanePlaces lane_places{};
-
-// The numbers of the chosen lanes, counted from `first`, side by side; how many. A vector's worth is written.
-FASTNN_INLINE __m128i places_of(uint32_t set, int first) {
-  const __m128i lanes = _mm_cvtepu8_epi16(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(lane_places.of[set])));
-  return _mm_add_epi16(lanes, _mm_set1_epi16(static_cast<int16_t>(first)));
-}
-FASTNN_INLINE int store_places(FloatMask m, int first, uint16_t* to) {
-  const uint32_t set = lane_bits(m);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), places_of(set, first));
-  return __builtin_popcount(set);
-}
-FASTNN_INLINE int store_places(DoubleMask m, int first, uint16_t* to) {
-  const uint32_t set = lane_bits(m);
-  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), places_of(set, first));
-  return __builtin_popcount(set);
-}
-
 FASTNN_INLINE FloatValue blend(FloatMask m, FloatValue a, FloatValue b) { return _mm256_blendv_ps(b, a, (__m256)m); }
 FASTNN_INLINE DoubleValue blend(DoubleMask m, DoubleValue a, DoubleValue b) {
   return _mm256_blendv_pd(b, a, (__m256d)m);

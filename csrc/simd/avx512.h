@@ -124,20 +124,6 @@ FASTNN_INLINE FloatValue look_up(const float (&table)[16], FloatBits index) {
   return _mm512_maskz_permutexvar_ps(all_floats, (__m512i)index, _mm512_loadu_ps(table));
 }
 
-// The numbers of the chosen lanes, counted from `first`, side by side; how many. A vector's worth is written.
-FASTNN_INLINE int store_places(FloatMask m, int first, uint16_t* to) {
-  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512i places = _mm512_maskz_compress_epi32(m, _mm512_maskz_add_epi32(m, _mm512_set1_epi32(first), lane));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_maskz_cvtepi32_epi16(all_floats, places));
-  return __builtin_popcount(m);
-}
-FASTNN_INLINE int store_places(DoubleMask m, int first, uint16_t* to) {
-  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  const __m256i places = _mm256_maskz_compress_epi32(m, _mm256_maskz_add_epi32(m, _mm256_set1_epi32(first), lane));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_maskz_cvtepi32_epi16(all_doubles, places));
-  return __builtin_popcount(m);
-}
-
 FASTNN_INLINE DoubleValue widen_low(FloatValue v) {
   const auto half = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
   return _mm512_maskz_cvtps_pd(all_doubles, half);

@@ -1,18 +1,17 @@
 // Products that skip zeros; see zeros.h.
 #include "kernels/gemm/zeros.h"
 
-#include "kernels/gemm/listed.h"
+#include "kernels/gemm/masked.h"
 #include "kernels/gemm/pack.h"
 #include "kernels/gemm/turned.h"
-#include "simd/lanes.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
 
 // Smaller products are not looked at, nor those of which gemm cuts the chains.
 constexpr int64_t least_work = 1 << 19, least_rows = 16, least_depth = 16;
-// Of a block of rows and of its lists, at most.
-constexpr int64_t most_rows = 1024, lists_size = 1 << 20;
+// Of a block of rows, and of its numbers, at most.
+constexpr int64_t most_rows = 1024, block_size = 1 << 20;
 
 template <class T>
 GemmArgs<T> transposed(const GemmArgs<T>& g) {
@@ -23,33 +22,30 @@ GemmArgs<T> transposed(const GemmArgs<T>& g) {
   return t;
 }
 
-// Whether the rows of A can be listed.
+// Whether zeros of A may be skipped.
 template <class T>
 bool may_skip(const GemmArgs<T>& g) {
   return g.m >= least_rows && g.n >= 2 * Vec<T>::lanes && g.k >= least_depth && g.k <= k_block &&
          g.m * g.n * g.k >= least_work && (g.a_col == 1 || g.a_row == 1);
 }
 
-// How a product is cut whose A is listed: blocks of rows, for each of which some panels of columns are copied and
+// How a product is cut whose A has zeros: blocks of rows, for each of which some panels of columns are copied and
 // done, each in some parts of the rows, piece by piece of k.
 template <class T>
 struct Cut {
   EvenSplit panels;  // of columns, in vectors
   Pieces pieces;     // of k
-  bool ahead;        // lists are made for all panels; for one only, piece by piece, while its numbers are in a cache
+  bool ahead;        // masks are made for all panels; for one only, piece by piece, while its numbers are in a cache
   int64_t slot, rows, group, row_jobs;
-  // Elements of copies of the block, a panel of B, its unfinished sums, the transpose of C, and lists.
-  int64_t packed_a, packed_b, partial, turned, lists;
+  // Elements of copies of the block, a panel of B, its unfinished sums, the transpose of C, and masks.
+  int64_t packed_a, packed_b, partial, turned, masks;
 
   static constexpr int64_t lanes = Vec<T>::lanes;
 
   static int64_t vectors(const GemmArgs<T>& g) { return parts(g.n, lanes); }
-  static int64_t depth(int64_t widest) {
-    return smaller(listed_depth, quotient(listed_bytes, widest * vector_bytes * 16) * 16);
-  }
 
   Cut(const GemmArgs<T>& g, bool turns)
-      : panels(vectors(g), parts(vectors(g), widest_tile(vectors(g)))), pieces(g.k, depth(panels.size(0))) {
+      : panels(vectors(g), parts(vectors(g), masked_vectors)), pieces(g.k, masked_steps) {
     if (pieces.count > 1) {
       pieces.size = round_up(pieces.size, 16);
       pieces.count = parts(g.k, pieces.size);
@@ -57,8 +53,8 @@ struct Cut {
     ahead = panels.count > 1;
     slot = round_up(pieces.size, 16);
     const int64_t line = pieces.count * slot;
-    rows = smaller(round_up(g.m, lanes), smaller(most_rows, round_up(quotient(lists_size, line), 64)));
-    lists = rows * (ahead ? line : slot);
+    rows = smaller(round_up(g.m, lanes), smaller(most_rows, round_up(quotient(block_size, line), 64)));
+    masks = rows * (ahead ? pieces.count : 1);
     packed_a = g.a_col == 1 ? 0 : rows * line;
     turned = turns ? rows * vectors(g) * lanes : 0;
     const int64_t width = panels.size(0) * lanes;
@@ -71,44 +67,13 @@ struct Cut {
 
   size_t bytes() const {
     const int64_t numbers = packed_a + turned + group * (packed_b + partial * row_jobs);
-    const int64_t shorts = lists + rows * pieces.count;
-    return static_cast<size_t>(numbers) * sizeof(T) + static_cast<size_t>(shorts) * sizeof(uint16_t);
+    return static_cast<size_t>(numbers) * sizeof(T) + static_cast<size_t>(masks) * sizeof(uint64_t);
   }
 };
-
-// The share of values among some of the lines of a matrix, side by side in memory.
-template <class T>
-double share_of_values(const T* p, int64_t lines, int64_t apart, int64_t length) {
-  constexpr int64_t lanes = Vec<T>::lanes, most = 8, pieces = 16;
-  const int64_t down = parts(lines, most), across = larger(lanes, quotient(length, pieces));
-  Vec<T> found{}, seen{};
-  for (int64_t i = 0; i < lines; i += down) {
-    for (int64_t j = 0; j + lanes <= length; j += across) {
-      const Vec<T> some = Vec<T>::load(p + i * apart + j);
-      found += select(some != Vec<T>{}, Vec<T>(T(1)), Vec<T>{});
-      seen += Vec<T>(T(1));
-    }
-  }
-  return static_cast<double>(reduce_add(found)) / static_cast<double>(reduce_add(seen));
-}
 
 template <class T>
 double share_of_values(const GemmArgs<T>& g) {
   return g.a_col == 1 ? share_of_values(g.a, g.m, g.a_row, g.k) : share_of_values(g.a, g.k, g.a_col, g.m);
-}
-
-template <class T>
-bool finite(const T* p, int64_t n) {
-  constexpr int lanes = Vec<T>::lanes, chains = 8;
-  Vec<T> sums[chains];
-  unroll<chains>([&](auto c) FASTNN_INLINED { sums[c] = Vec<T>{}; });
-  int64_t i = 0;
-  for (; i + chains * lanes <= n; i += chains * lanes) {
-    unroll<chains>([&](auto c) FASTNN_INLINED { sums[c] = fma(Vec<T>::load(p + i + c * lanes), Vec<T>{}, sums[c]); });
-  }
-  for (; i < n; i += lanes) sums[0] = fma(Vec<T>::load(p + i), Vec<T>{}, sums[0]);
-  unroll<chains - 1>([&](auto c) FASTNN_INLINED { sums[0] += sums[c + 1]; });
-  return !any(sums[0] != sums[0]);
 }
 
 // A block of rows of C = A B.
@@ -117,14 +82,11 @@ struct Block {
   const GemmArgs<T>& g;
   const Cut<T>& cut;
   T* packed_a;
-  Lists lists;
+  uint64_t* masks;
 
   static constexpr int64_t lanes = Vec<T>::lanes;
 
-  Lists lists_at(int64_t piece, int64_t row) const {
-    const int64_t at = (cut.ahead ? piece * cut.rows : 0) + row;
-    return {lists.places + at * cut.slot, lists.counts + at, cut.slot};
-  }
+  uint64_t* masks_at(int64_t piece, int64_t row) const { return masks + (cut.ahead ? piece * cut.rows : 0) + row; }
 
   // The block as rows side by side.
   Matrix<T> a() const {
@@ -132,13 +94,12 @@ struct Block {
     return {packed_a, cut.pieces.count * cut.slot, 1};
   }
 
-  void list(int64_t row, int64_t q) const {
+  void look(int64_t row, int64_t q) const {
     const Piece piece = cut.pieces.at(q);
-    const Lists to = lists_at(q, row);
-    *to.counts = static_cast<uint16_t>(list_row(a().at(row, piece.begin), piece.size, to.places));
+    *masks_at(q, row) = mask_of(a().at(row, piece.begin), piece.size);
   }
 
-  // Copies of rows, if need be, and their lists for all panels.
+  // Copies of rows, if need be, and their masks for all panels.
   void prepare(Range some) const {
     if (g.a_col != 1) {
       const Matrix<T> from{g.a + some.begin * g.a_row, g.a_row, g.a_col};
@@ -146,7 +107,7 @@ struct Block {
     }
     if (!cut.ahead) return;
     for (int64_t i = some.begin; i < some.end; ++i) {
-      for (int64_t q = 0; q < cut.pieces.count; ++q) list(i, q);
+      for (int64_t q = 0; q < cut.pieces.count; ++q) look(i, q);
     }
   }
 
@@ -166,28 +127,27 @@ struct Block {
     TileCall<T> call{};
     call.a_row = a().row;
     call.last = static_cast<int>(present - (width - lanes));
-    const ListedKernel<T> kernel = listed_kernel<T>(vectors, call.last);
+    const MaskedKernel<T> kernel = masked_kernel<T>(vectors, call.last);
     for (int64_t q = 0; q < cut.pieces.count; ++q) {
       const Piece piece = cut.pieces.at(q);
       if (!cut.ahead) {
-        for (int64_t i = some.begin; i < some.end; ++i) list(i, q);
+        for (int64_t i = some.begin; i < some.end; ++i) look(i, q);
       }
       sums.direct(call, piece, 0, 0);
       call.a = a().at(some.begin, piece.begin);
       call.b = packed_b + piece.begin * width;
       if (finite(call.b, piece.size * width)) {
-        kernel(call, lists_at(q, some.begin), some.size());
+        kernel(call, masks_at(q, some.begin), some.size());
       } else {
         skip_nothing(call, kernel, piece, some.size());
       }
     }
   }
 
-  static void skip_nothing(const TileCall<T>& call, ListedKernel<T> kernel, const Piece& piece, int64_t count) {
-    uint16_t every[listed_depth], counts[most_rows];
-    for (int64_t p = 0; p < piece.size; ++p) every[p] = static_cast<uint16_t>(p);
-    for (int64_t i = 0; i < count; ++i) counts[i] = static_cast<uint16_t>(piece.size);
-    kernel(call, {every, counts, 0}, count);
+  static void skip_nothing(const TileCall<T>& call, MaskedKernel<T> kernel, const Piece& piece, int64_t count) {
+    uint64_t every[most_rows];
+    for (int64_t i = 0; i < count; ++i) every[i] = ~uint64_t{0} >> (64 - piece.size);
+    kernel(call, every, count);
   }
 };
 
@@ -200,9 +160,7 @@ void run(Context& context, const GemmArgs<T>& args, const GemmArgs<T>* whole) {
   T* turned = packed_a + cut.packed_a;
   T* packed_b = turned + cut.turned;
   T* partial = packed_b + cut.group * cut.packed_b;
-  Lists lists;
-  lists.places = reinterpret_cast<uint16_t*>(partial + cut.group * cut.row_jobs * cut.partial);
-  lists.counts = lists.places + cut.lists;
+  uint64_t* masks = reinterpret_cast<uint64_t*>(partial + cut.group * cut.row_jobs * cut.partial);
   for (int64_t i = 0; i < args.m; i += cut.rows) {
     GemmArgs<T> g = args;
     g.m = smaller(cut.rows, args.m - i);
@@ -214,7 +172,7 @@ void run(Context& context, const GemmArgs<T>& args, const GemmArgs<T>* whole) {
       g.c += i * g.c_row;
       if (g.mask) g.mask += i * g.mask_row;
     }
-    const Block<T> block{g, cut, packed_a, lists};
+    const Block<T> block{g, cut, packed_a, masks};
     const EvenSplit row_jobs(g.m, cut.row_jobs);
     parallel_for(context, g.m, round_up(larger(1, row_jobs.each), lanes), [&](int64_t begin, int64_t end) {
       block.prepare({begin, end});
@@ -242,12 +200,11 @@ void run(Context& context, const GemmArgs<T>& args, const GemmArgs<T>* whole) {
   }
 }
 
-// Where more elements have a value, gemm is as fast. Narrow tiles wait for their chains; what is turned is written
-// twice.
+// Narrow tiles wait for their chains; what is turned is written twice.
 #if defined(__AVX512F__)
-constexpr double most_values = 0.62, most_values_narrow = 0.4, least_gain_turned = 0.15;
+constexpr double most_values_narrow = 0.4, least_gain_turned = 0.15;
 #else
-constexpr double most_values = 0.58, most_values_narrow = 0.58, least_gain_turned = 0.23;
+constexpr double most_values_narrow = 0.58, least_gain_turned = 0.23;
 #endif
 
 template <class T>
@@ -268,8 +225,8 @@ size_t scratch(const GemmArgs<T>& g) {
   const GemmArgs<T> t = transposed(g);
   const size_t left = may_skip(g) ? Cut<T>(g, false).bytes() : 0;
   const size_t right = may_skip(t) ? Cut<T>(t, true).bytes() : 0;
-  const size_t listed = left < right ? right : left, whole = gemm_scratch(g);
-  return listed < whole ? whole : listed;
+  const size_t skipping = left < right ? right : left, whole = gemm_scratch(g);
+  return skipping < whole ? whole : skipping;
 }
 
 }  // namespace
