@@ -2,6 +2,7 @@
 // weights. Arrays that are not channels-last are copied first; results are channels-last.
 #include "kernels/conv/correlate.h"
 #include "kernels/conv/depthwise.h"
+#include "kernels/conv/masked_gradient.h"
 #include "kernels/conv/overlap.h"
 #include "kernels/conv/weight_gradient.h"
 #include "kernels/conv/winograd.h"
@@ -43,8 +44,9 @@ void forward(Context& context, const ConvShape& s, Images<const T> x, const T* w
     pack_depthwise(s, w, place, packed);
     return depthwise(context, s, p, packed, x, y, s.y, bias, relu);
   }
-  pack_weights(context, weights, s.groups, p, place, packed);
-  correlate(context, p, s.groups, {packed, conv_packed(p, taps, sizeof(T)), taps, 0}, x, y, s.y, bias, relu,
+  const bool masked = skips_zeros(p, s.groups, x, most_values_forward) && finite(w, s.out * s.in * taps);
+  pack_weights(context, weights, s.groups, p, masked ? masked_panels<T>(p.out) : conv_panels<T>(p.out), place, packed);
+  correlate(context, p, s.groups, {packed, conv_packed(p, taps, sizeof(T)), taps, 0}, x, y, s.y, bias, relu, masked,
             scratch + room.table + room.weights);
 }
 
@@ -66,10 +68,14 @@ void data_gradient(Context& context, const ConvShape& s, Images<const T> dy, con
     tap_places(s, p, first, place);
     first += p.taps();
   }
+  const ConvPass whole = gradient_pass(s, 0);
+  const bool masked =
+      !s.depthwise() && skips_zeros(whole, s.groups, dy, most_values_forward) && finite(w, s.out * s.in * taps);
   if (s.depthwise())
     pack_depthwise(s, w, place, packed);
   else
-    pack_weights(context, weights, s.groups, gradient_pass(s, 0), place, packed);
+    pack_weights(context, weights, s.groups, whole, masked ? masked_panels<T>(s.in) : conv_panels<T>(s.in), place,
+                 packed);
   first = 0;
   for (int64_t phase = 0; phase < gradient_phases(s); phase++) {
     const ConvPass p = gradient_pass(s, phase);
@@ -77,7 +83,7 @@ void data_gradient(Context& context, const ConvShape& s, Images<const T> dy, con
       depthwise(context, s, p, packed + first * depthwise_width(s, sizeof(T)), dy, dx, s.x, bias, false);
     else
       correlate(context, p, s.groups, {packed, conv_packed(p, taps, sizeof(T)), taps, first}, dy, dx, s.x, bias, false,
-                scratch + room.table + room.weights);
+                masked, scratch + room.table + room.weights);
     first += p.taps();
   }
 }

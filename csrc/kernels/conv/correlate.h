@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/conv/images.h"
+#include "kernels/conv/masked.h"
 #include "kernels/conv/pack.h"
 #include "kernels/slots.h"
 
@@ -20,6 +21,7 @@ struct Correlation {
   const T* bias;      // or null
   bool relu;          // of the result
   bool beyond_cache;  // the result: its lines are fetched before they are written
+  bool masked;        // zeros of x are skipped, with the weights in panels for that
 
   // Where a box is read.
   struct Source {
@@ -36,6 +38,13 @@ struct Correlation {
                               y_length[1] * y_length[2] * p.axis[0].step * y.pixel,
                               y_length[2] * p.axis[1].step * y.pixel};
     const int64_t x_row[3] = {source.step[0], source.step[1] * source.pace[0], source.step[2] * source.pace[1]};
+    if constexpr (std::is_same_v<T, float>) {
+      if (masked) {
+        tile.a = a0;
+        tile.c = c0;
+        return masked_outputs(tile, size, x_row, y_row);
+      }
+    }
     int64_t place[3] = {0, 0, 0}, a_at = 0, c_at = 0;
     const auto advance = [&]() FASTNN_INLINED {
       for (int i = 3; i-- > 0;) {
@@ -184,10 +193,11 @@ void fill_outputs(Context& context, const ConvPass& p, Images<T> y, const int64_
   });
 }
 
-// All groups of a pass; y_length: that of y's axes. `copies` has room for the boxes of conv_jobs threads.
+// All groups of a pass; y_length: that of y's axes; masked: what skips_zeros has found. `copies` has room for the boxes
+// of conv_jobs threads.
 template <class T>
 void correlate(Context& context, const ConvPass& p, int64_t groups, const ConvPacked<T>& weights, Images<const T> x,
-               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, bool relu, char* copies) {
+               Images<T> y, const int64_t (&y_length)[conv_axes], const T* bias, bool relu, bool masked, char* copies) {
   const ConvBoxes boxes = conv_boxes(p, sizeof(T));
   if (boxes.all == 0) return;
   if (p.taps() == 0) return fill_outputs(context, p, y, y_length, bias);
@@ -200,8 +210,9 @@ void correlate(Context& context, const ConvPass& p, int64_t groups, const ConvPa
                    weights,
                    bias,
                    relu,
-                   p.images * y_length[0] * y_length[1] * y_length[2] * y.pixel * int64_t(sizeof(T)) > 1 << 20};
-  const EvenSplit panels = conv_panels<T>(p.out);
+                   p.images * y_length[0] * y_length[1] * y_length[2] * y.pixel * int64_t(sizeof(T)) > 1 << 20,
+                   masked};
+  const EvenSplit panels = masked ? masked_panels<T>(p.out) : conv_panels<T>(p.out);
   const int64_t all = boxes.all * groups;
   const double work = double(all) * double(boxes.size[0] * boxes.size[1] * boxes.size[2] * boxes.size[3]) *
                       double(p.in * p.out) * double(larger(1, p.taps()));

@@ -84,10 +84,11 @@ void pack_chunk(const ConvWeights<T>& w, const int32_t* place, int64_t o0, int64
 // All groups, panels and chunks, one after the other: in a group that of vector v and channel c begins at
 // (v * in + c * its vectors) * taps * lanes.
 template <class T>
-void pack_weights(Context& x, const ConvWeights<T>& w, int64_t groups, const ConvPass& p, const int32_t* place, T* to) {
+void pack_weights(Context& x, const ConvWeights<T>& w, int64_t groups, const ConvPass& p, const EvenSplit& panels,
+                  const int32_t* place, T* to) {
   constexpr int lanes = Vec<T>::lanes;
-  const EvenSplit panels = conv_panels<T>(p.out), chunks(p.in, p.chunks);
-  const int64_t each = p.in * w.taps * smaller(conv_vectors * lanes, p.out) / chunks.count;
+  const EvenSplit chunks(p.in, p.chunks);
+  const int64_t each = p.in * w.taps * smaller(panels.size(0) * lanes, p.out) / chunks.count;
   const int64_t group = p.in * p.out * w.taps, packed = conv_packed(p, w.taps, sizeof(T));
   parallel_for(x, groups * panels.count * chunks.count, 65536 / larger(1, each) + 1, [&](int64_t lo, int64_t hi) {
     for (int64_t n = lo; n < hi; n++) {

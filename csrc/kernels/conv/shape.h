@@ -143,6 +143,13 @@ FASTNN_INLINE ConvPass gradient_pass(const ConvShape& s, int64_t phase) {
   return p;
 }
 
+// Whether a pass may skip zeros of what it reads (masked.h): float32, panels of 64 channels, and enough to do.
+FASTNN_INLINE bool may_skip_zeros(const ConvPass& p, int64_t groups, int64_t itemsize) {
+  const int64_t pixels = p.images * p.axis[0].length * p.axis[1].length * p.axis[2].length;
+  return itemsize == 4 && groups == 1 && p.chunks == 1 && p.in >= 32 && p.out % 64 == 0 &&
+         pixels * p.in * p.out >= 1 << 19;
+}
+
 // Outputs are computed box by box (images, depth, height, width): what a box reads fits into half of a second cache of
 // 512 KB, and is copied there, with zeros around it, where it reaches over the edges. Of an axis the copy holds all
 // positions from the first to the last, or where that is less, those of each tap alone, tap after tap.
@@ -277,14 +284,23 @@ FASTNN_INLINE ConvBoxes conv_weight_boxes(const ConvPass& p, int64_t itemsize) {
   if (p.taps() == 1 && p.inside() && !aliased) b.staged = 0;
   return b;
 }
+// What skipping zeros needs instead of a copy of dy: the places of pixels in x and dy, and unfinished sums.
+struct MaskedRoom {
+  size_t offsets, partial;
+  FASTNN_INLINE MaskedRoom(const ConvBoxes& b, int64_t channels, int64_t taps)
+      : offsets(conv_align((b.pixels() + 64) * 16)), partial(conv_align(taps * channels * 256)) {}
+  FASTNN_INLINE size_t all() const { return offsets + partial; }
+};
 struct ConvWeightRoom {
   size_t sums, x, y;
   FASTNN_INLINE size_t all() const { return sums + conv_jobs * (x + y); }
 };
 FASTNN_INLINE ConvWeightRoom conv_weight_room(const ConvPass& p, int64_t groups, int64_t itemsize) {
   const ConvBoxes b = conv_weight_boxes(p, itemsize);
+  const int64_t masked = may_skip_zeros(p, groups, itemsize) ? int64_t(MaskedRoom(b, p.in, p.taps()).all()) : 0;
+  const int64_t own = b.pixels() * 128;
   return {conv_align(groups * conv_splits(p, b.all, itemsize) * conv_sums(p, itemsize) * itemsize),
-          conv_align(b.staged * itemsize), conv_align(b.pixels() * 128)};
+          conv_align(b.staged * itemsize), conv_align(masked > own ? masked : own)};
 }
 
 // Depthwise convolutions: weights [tap][width], and as many sums for each split of the rows. Width: an odd number of

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/conv/images.h"
+#include "kernels/conv/masked.h"
 #include "kernels/conv/tile.h"
 #include "kernels/slots.h"
 #include "simd/lanes.h"
@@ -124,6 +125,9 @@ struct WeightGradient {
     }
   }
 
+  // The same without zeros of x, in panels for that; see masked_gradient.h.
+  void masked_box(int64_t number, bool first, Range c, Range of_panels, T* own, T* x_copy, char* room) const;
+
   // Channels of x for the pixels of a box, tile after tile. A few pixels at a time, for all tiles: their lines are read
   // once, in the order of memory.
   void copy_tiles(const ReadBox& read, Images<const T> from, const EvenSplit& tiles, T* to, int64_t tile,
@@ -201,6 +205,7 @@ void weight_gradient(Context& context, const ConvPass& p, int64_t groups, Images
   }
   constexpr int64_t lanes = Vec<T>::lanes;
   const int64_t count = conv_splits(p, boxes.all, sizeof(T)), all = conv_sums(p, sizeof(T));
+  const bool masked = skips_zeros(p, groups, x, most_values_weights);
   const ConvWeightRoom room = conv_weight_room(p, groups, sizeof(T));
   T* const sums = reinterpret_cast<T*>(scratch);
   const WeightGradient<T> g{p,
@@ -211,7 +216,7 @@ void weight_gradient(Context& context, const ConvPass& p, int64_t groups, Images
                             all / (p.taps() * p.in),
                             EvenSplit(boxes.all, count),
                             EvenSplit(p.in, p.chunks),
-                            conv_panels<T>(p.out)};
+                            masked ? masked_panels<T>(p.out) : conv_panels<T>(p.out)};
   // A few jobs more, over panels, where there are few others: each copies its boxes for itself.
   const double work = double(p.images * p.axis[0].count * p.axis[1].count * p.axis[2].count) * double(p.in * p.out);
   const int64_t worth =
@@ -226,9 +231,17 @@ void weight_gradient(Context& context, const ConvPass& p, int64_t groups, Images
       const int64_t group = n / each, split = n % each / of_panels.count / p.chunks;
       const Range range = g.splits.part(split), c = g.chunks.part(n / of_panels.count % p.chunks);
       T* const own = sums + (group * count + split) * all + c.begin * p.taps() * g.width;
-      for (int64_t b = range.begin; b < range.end; b++)
-        g.box(b, group, b == range.begin, c, of_panels.part(n % of_panels.count), own, reinterpret_cast<T*>(copies),
-              reinterpret_cast<T*>(copies + room.x));
+      T* const x_copy = reinterpret_cast<T*>(copies);
+      for (int64_t b = range.begin; b < range.end; b++) {
+        const Range some = of_panels.part(n % of_panels.count);
+        if constexpr (std::is_same_v<T, float>) {
+          if (masked) {
+            g.masked_box(b, b == range.begin, c, some, own, x_copy, copies + room.x);
+            continue;
+          }
+        }
+        g.box(b, group, b == range.begin, c, some, own, x_copy, reinterpret_cast<T*>(copies + room.x));
+      }
     }
     slots.give(slot);
   });
