@@ -45,7 +45,7 @@ struct Cut {
   static int64_t vectors(const GemmArgs<T>& g) { return parts(g.n, lanes); }
 
   Cut(const GemmArgs<T>& g, bool turns)
-      : panels(vectors(g), parts(vectors(g), masked_vectors)), pieces(g.k, masked_steps) {
+      : panels(vectors(g), parts(vectors(g), widest_masked(vectors(g)))), pieces(g.k, masked_steps) {
     if (pieces.count > 1) {
       pieces.size = round_up(pieces.size, 16);
       pieces.count = parts(g.k, pieces.size);
