@@ -66,8 +66,9 @@ def grad(
         if not t.requires:
             raise RuntimeError("grad: one of the inputs does not require grad")
     begins = tensors("outputs", outputs)
-    given = grad_outputs if isinstance(grad_outputs, (list, tuple)) else [grad_outputs] * len(begins)
-    if len(given) != len(begins) or (grad_outputs is not None and given is not grad_outputs and len(begins) > 1):
+    single = [None] * len(begins) if grad_outputs is None else [grad_outputs]
+    given = grad_outputs if isinstance(grad_outputs, (list, tuple)) else single
+    if len(given) != len(begins):
         raise ValueError(f"grad: grad_outputs wants a list or tuple of length {len(begins)}")
     roots = [(t, first_gradient(t, g)) for t, g in zip(begins, given, strict=True)]
     now = serial()

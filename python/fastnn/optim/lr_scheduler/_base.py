@@ -73,9 +73,7 @@ class LRScheduler:
         refuse_while_recording("scheduler.step()")
         self._step_count += 1
         self.last_epoch += 1
-        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
-            group["lr"] = lr
-        self._note_lr()
+        self._set_lr()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer: numbers, strings and lists, which ``json.dumps`` takes and gives back."""
@@ -114,6 +112,12 @@ class LRScheduler:
         if not isinstance(getattr(optimizer, "param_groups", None), list):
             raise TypeError(f"{type(self).__name__}: optimizer wants param_groups; got {type(optimizer).__name__}")
         self.optimizer = optimizer
+
+    def _set_lr(self) -> None:
+        """Write the learning rates of this step into the groups."""
+        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+            group["lr"] = lr
+        self._note_lr()
 
     def _note_lr(self) -> None:
         """Remember what `get_last_lr` tells."""
