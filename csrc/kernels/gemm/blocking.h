@@ -33,8 +33,8 @@ constexpr int best_vectors = 2;
 constexpr int64_t strip_bytes = 3072;
 // A block of B for the second cache.
 constexpr int64_t block_bytes = vector_bytes == 64 ? 1 << 20 : 1 << 19;
-// A transposed A that does not fill the second cache is read as it lies by tiles of AVX-512: to copy it took 3 to 5 %
-// of 256^3 to 511^3. The lower tiles of AVX2 read it more often; there a copy pays from 384^3 on.
+// A transposed A no larger than the second cache is read as it lies by tiles of AVX-512: to copy it took 3 to 5 %
+// of 256^3 to 511^3 and .7 % of 512^3. The lower tiles of AVX2 read it more often; there a copy pays from 384^3 on.
 constexpr int64_t columns_bytes = vector_bytes == 64 ? 1 << 20 : 0;
 // A panel of B for the first cache.
 constexpr int64_t b_panel_bytes = 24 << 10;
@@ -55,7 +55,8 @@ constexpr int outer_depth = 4;
 constexpr int64_t outer_columns = 256, outer_bytes = 1 << 15;
 // Rows from which the transpose of C is computed: fewer leave half a register idle, squares in registers are faster.
 constexpr int64_t turned_rows = vector_bytes == 64 ? 8 : 7;
-// Bound on the rows for which copies of A or unfinished sums are kept.
+// Rows, half as many more at most, for which copies of A or unfinished sums are kept: each set of them copies B anew
+// (1 row behind 1024 took 1.3 % of 1025^3).
 constexpr int64_t kept_rows = 1024;
 
 // Lanes of the shortest registers that the tiles use.
@@ -244,7 +245,7 @@ Plan make_plan(const GemmArgs<T>& g) {
   }
   x.path = g.m > block_rows && jobs > 1 ? Path::blocks : Path::panels;
   if (x.path == Path::blocks) {
-    const bool rereads = g.m * g.k * bytes >= columns_bytes || g.a_col * bytes % 4096 == 0;
+    const bool rereads = g.m * g.k * bytes > columns_bytes || g.a_col * bytes % 4096 == 0;
     x.pack_a = g.a_col != 1 && g.a_row == 1 && g.k > 64 && rereads;
     x.pack_b = !in_rows || big || aliased || g.k * bytes > 2 * strip_bytes;
   } else {
@@ -270,7 +271,7 @@ Plan make_plan(const GemmArgs<T>& g) {
   if (x.path == Path::blocks) {
     x.jobs = jobs;
     x.row_jobs = 1;
-    x.rows = x.pack_a || keep ? smaller(g.m, kept_rows) : g.m;
+    x.rows = x.pack_a || keep ? parts(g.m, larger(1, quotient(g.m + kept_rows / 2, kept_rows))) : g.m;
     const int64_t widest = larger(1, quotient(block_bytes / bytes, larger(1, x.piece) * panel)) * panel;
     x.columns = round_up(parts(g.n, parts(g.n, widest)), panel);
   }
