@@ -424,3 +424,17 @@ def test_penalties() -> None:
         np.testing.assert_allclose(p.grad.numpy(), 0.1 * np.sign(p.array) + 0.3 * p.array, rtol=1e-14)
     with pytest.raises(ValueError, match="at least one parameter"):
         optim.l1_penalty([], 1.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_averages_end_at_zero(dtype: type, target: str) -> None:
+    """The least normal number, halved, is 0, not a subnormal one; others decay, and NaN stays."""
+    start = np.array([np.finfo(dtype).tiny, 0, 1, np.nan], dtype)
+    p, g, count = np.ones_like(start), np.zeros_like(start), np.array(3)
+    averages = [start.copy() for _ in range(6)]
+    v, m, squares, spread, buffer, mean = ([a] for a in averages)
+    fastnn.ops.sgd([p], [g], v, [count], lr=0.1, momentum=0.5)
+    fastnn.ops.adam([p], [g], m, squares, [], [count], lr=0.1, beta1=0.5, beta2=0.5)
+    fastnn.ops.rmsprop([p], [g], spread, buffer, mean, [count], lr=0.1, alpha=0.5, momentum=0.5, centered=1)
+    for a in averages:
+        np.testing.assert_array_equal(a, [0, 0, 0.5, np.nan])

@@ -1,7 +1,7 @@
 // Optimizer updates over tables of tensors: one pass, 28 bytes a parameter for Adam. The formulas are PyTorch's;
 // g stands for the gradient with its sign and weight decay.
 #include "kernels/table.h"
-#include "simd/vec.h"
+#include "simd/exponent.h"
 
 namespace fastnn::FASTNN_ISA {
 namespace {
@@ -57,6 +57,13 @@ FASTNN_INLINE Vec<T> number(double x) {
   return Vec<T>(static_cast<T>(x));
 }
 
+// An average of gradients with 0 for subnormal numbers. It would never leave them, since .9 of the smallest is rounded
+// to itself, and a step of 17-64-64-6 whose units are dead in part took 7.05 us for 5.72.
+template <class T>
+FASTNN_INLINE Vec<T> decayed(Vec<T> x) {
+  return select(abs(x) < Vec<T>(Format<T>::least_normal), Vec<T>{}, x);
+}
+
 // The gradient that a rule sees: maximized means minus, weight decay adds to it.
 template <class T>
 struct Gradient {
@@ -93,7 +100,7 @@ int64_t sgd_run(const Call& c, Context& x) noexcept {
           const Vec<T> old = load(p + i, n), g = gradient(i, n, old);
           Vec<T> move = g;
           if (v) {
-            move = fma(keep, load(v + i, n), take * g);
+            move = decayed(fma(keep, load(v + i, n), take * g));
             store(move, v + i, n);
             if (nesterov) move = fma(mu, move, g);
           }
@@ -123,6 +130,9 @@ int64_t adam_run(const Call& c, Context& x) noexcept {
   const bool decoupled = c.attr[5].i != 0, amsgrad = c.attr[6].i != 0;
   const Vec<T> take1 = number<T>(1 - beta1), keep2 = number<T>(beta2), take2 = number<T>(1 - beta2);
   const Vec<T> shrink = number<T>(decoupled ? 1 - lr * weight_decay : 1);
+  // Most often all tensors are at one step: two powers, 30 ns, are theirs together.
+  const int64_t usual = c.count(0) > 0 ? *item<int64_t>(c, 5, 0) + 1 : 1;
+  const Correction usual_bias = correction(beta1, beta2, usual);
   for_table(
       c, x, [&](int q) { ++*item<int64_t>(c, 5, q); },
       [&](int q, int64_t lo, int64_t hi) FASTNN_INLINED {
@@ -130,14 +140,15 @@ int64_t adam_run(const Call& c, Context& x) noexcept {
         T* top = amsgrad ? item<T>(c, 4, q) : nullptr;
         const Gradient<T> gradient{item<T>(c, 1, q), p, number<T>(c.attr[7].i ? -1 : 1),
                                    number<T>(decoupled ? 0 : weight_decay)};
-        const Correction bias = correction(beta1, beta2, *item<int64_t>(c, 5, q));
+        const int64_t count = *item<int64_t>(c, 5, q);
+        const Correction bias = count == usual ? usual_bias : correction(beta1, beta2, count);
         const double root = __builtin_sqrt(bias.second);
         const Vec<T> step = number<T>(-lr / bias.first), scale = number<T>(1 / root);
         const Vec<T> eps = number<T>(c.attr[8].i ? c.attr[3].f / root : c.attr[3].f);
         by_vectors<T>(lo, hi, [&](int64_t i, auto n) FASTNN_INLINED {
           const Vec<T> old = load(p + i, n), g = gradient(i, n, old);
-          const Vec<T> m0 = load(m + i, n), m1 = fma(take1, g - m0, m0);
-          const Vec<T> v1 = fma(take2 * g, g, keep2 * load(v + i, n));
+          const Vec<T> m0 = load(m + i, n), m1 = decayed(fma(take1, g - m0, m0));
+          const Vec<T> v1 = decayed(fma(take2 * g, g, keep2 * load(v + i, n)));
           store(m1, m + i, n);
           store(v1, v + i, n);
           Vec<T> second = v1;
@@ -170,17 +181,17 @@ int64_t rmsprop_run(const Call& c, Context& x) noexcept {
         const Gradient<T> gradient{item<T>(c, 1, q), p, number<T>(c.attr[6].i ? -1 : 1), number<T>(c.attr[3].f)};
         by_vectors<T>(lo, hi, [&](int64_t i, auto n) FASTNN_INLINED {
           const Vec<T> old = load(p + i, n), g = gradient(i, n, old);
-          const Vec<T> v1 = fma(take * g, g, keep * load(v + i, n));
+          const Vec<T> v1 = decayed(fma(take * g, g, keep * load(v + i, n)));
           store(v1, v + i, n);
           Vec<T> spread = v1;
           if (a) {
-            const Vec<T> a0 = load(a + i, n), a1 = fma(take, g - a0, a0);
+            const Vec<T> a0 = load(a + i, n), a1 = decayed(fma(take, g - a0, a0));
             store(a1, a + i, n);
             spread = fnma(a1, a1, v1);
           }
           Vec<T> move = g / (sqrt(spread) + eps);
           if (b) {
-            move = fma(mu, load(b + i, n), move);
+            move = decayed(fma(mu, load(b + i, n), move));
             store(move, b + i, n);
           }
           store(fma(step, move, old), p + i, n);

@@ -2,7 +2,7 @@
 
 Entry i of every list belongs to parameter i. A list of state that a setting does not use is empty. ``n`` holds how
 often each parameter was updated, as 0-d int64 arrays; the step counts one up. Attributes are plain numbers that may be
-others at each call.
+others at each call. Averages that have decayed to subnormal numbers are kept as 0.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ def descent(p: Array, g: Array, weight_decay: float, maximize: int) -> Array:
     """The gradient to go down: its sign changed where the objective is to grow, plus weight_decay p."""
     g = -g if maximize else g
     return g + weight_decay * p if weight_decay else g
+
+
+def decayed(average: Array) -> Array:
+    """The average with 0 for subnormal numbers, which it would never leave: .9 of the smallest is rounded to itself."""
+    return np.where(np.abs(average) < np.finfo(average.dtype).tiny, average.dtype.type(0), average)
 
 
 def check_sgd(p: Any, g: Any, v: Any, n: Any, *attributes: Any) -> None:
@@ -121,7 +126,7 @@ def sgd(
         if v:
             velocity = v[i]
             if momentum:
-                velocity = momentum * v[i] + (1 - dampening) * d if n[i] else d
+                velocity = decayed(momentum * v[i] + (1 - dampening) * d if n[i] else d)
                 d = d + momentum * velocity if nesterov else velocity
             out[1].append(velocity)
         out[0].append(a - lr * d)
@@ -203,8 +208,8 @@ def adam(
     for i, (a, d) in enumerate(zip(p, g, strict=True)):
         d = descent(a, d, 0.0 if decoupled else weight_decay, maximize)
         a = a * (1 - lr * weight_decay) if decoupled else a
-        average = m[i] + (1 - beta1) * (d - m[i])
-        squares = largest = beta2 * v[i] + (1 - beta2) * d * d
+        average = decayed(m[i] + (1 - beta1) * (d - m[i]))
+        squares = largest = decayed(beta2 * v[i] + (1 - beta2) * d * d)
         if vmax:
             largest = np.maximum(vmax[i], squares) if amsgrad else vmax[i]
             out[3].append(largest)
@@ -286,15 +291,15 @@ def rmsprop(
     out: tuple[Arrays, ...] = [], [], [], [], [i + 1 for i in n]
     for i, (x, d) in enumerate(zip(p, g, strict=True)):
         d = descent(x, d, weight_decay, maximize)
-        squares = alpha * v[i] + (1 - alpha) * d * d
+        squares = decayed(alpha * v[i] + (1 - alpha) * d * d)
         spread = squares
         if a:
-            average = a[i] + (1 - alpha) * (d - a[i]) if centered else a[i]
+            average = decayed(a[i] + (1 - alpha) * (d - a[i])) if centered else a[i]
             spread = squares - average * average if centered else squares
             out[3].append(average)
         step = d / (np.sqrt(spread) + eps)
         if b:
-            buffer = momentum * b[i] + step if momentum else b[i]
+            buffer = decayed(momentum * b[i] + step) if momentum else b[i]
             step = buffer if momentum else step
             out[2].append(buffer)
         out[0].append(x - lr * step)

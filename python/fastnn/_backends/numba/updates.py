@@ -40,11 +40,18 @@ def each(step: Any, lists: list[Any], counts: Any, numbers: tuple[Any, ...]) -> 
 
 
 @jit
+def keep(averages, i, average):
+    averages[i] = average
+    if abs(averages[i]) < np.finfo(averages.dtype).tiny:
+        averages[i] = 0
+
+
+@jit
 def sgd_step(p, g, v, n, lr, momentum, dampening, weight_decay, nesterov, maximize):
     for i in range(len(p)):
         d = (-g[i] if maximize else g[i]) + weight_decay * p[i]
         if len(v) and momentum != 0:
-            v[i] = d if n == 1 else momentum * v[i] + (1 - dampening) * d
+            keep(v, i, d if n == 1 else momentum * v[i] + (1 - dampening) * d)
             d = d + momentum * v[i] if nesterov else v[i]
         p[i] -= lr * d
 
@@ -63,8 +70,8 @@ def adam_step(p, g, m, v, top, n, lr, beta1, beta2, decay, decoupled, amsgrad, m
             x -= lr * decay * x
         else:
             d += decay * x
-        m[i] += (1 - beta1) * (d - m[i])
-        v[i] = beta2 * v[i] + (1 - beta2) * d * d
+        keep(m, i, m[i] + (1 - beta1) * (d - m[i]))
+        keep(v, i, beta2 * v[i] + (1 - beta2) * d * d)
         second = v[i]
         if amsgrad:
             top[i] = max(top[i], second)
@@ -86,14 +93,14 @@ def adam(p: Any, g: Any, m: Any, v: Any, vmax: Any, n: Any, *numbers: Any) -> No
 def rmsprop_step(p, g, v, b, a, n, lr, alpha, eps, weight_decay, momentum, centered, maximize):
     for i in range(len(p)):
         d = (-g[i] if maximize else g[i]) + weight_decay * p[i]
-        v[i] = alpha * v[i] + (1 - alpha) * d * d
+        keep(v, i, alpha * v[i] + (1 - alpha) * d * d)
         spread = v[i]
         if centered:
-            a[i] += (1 - alpha) * (d - a[i])
+            keep(a, i, a[i] + (1 - alpha) * (d - a[i]))
             spread -= a[i] * a[i]
         d /= math.sqrt(spread) + eps
         if len(b) and momentum != 0:
-            b[i] = momentum * b[i] + d
+            keep(b, i, momentum * b[i] + d)
             d = b[i]
         p[i] -= lr * d
 
