@@ -39,10 +39,16 @@ class BoundPlan {
   // `turns`: calls of several threads take turns, since they write memory that they share.
   void finish(py::array epoch, py::array random, int64_t draws, bool turns);
 
+  // What a call changes in place: packed ids, as `note_writes` takes them.
+  void changes(py::bytes ids) { changed_ = std::move(ids); }
+
   // When it is called:
 
   // replay.cpp: the results in a tuple, or NotImplemented where the plan does not hold. Null: error set.
   PyObject* call(PyObject* const* args, Py_ssize_t n);
+
+  // The same with the one result as a Tensor, and the writes told.
+  PyObject* call_for_tensor(PyObject* const* args, Py_ssize_t n);
 
   // run_rows.cpp: steps over batches of rows of `sources`, whose numbers are rows[at], rows[at + 1] ...: until
   // `results` are full, the rows end, `seconds` are over, or the first result is no finite number. How many; 0 where
@@ -88,6 +94,7 @@ class BoundPlan {
   PyObject* make_results(Frame& frame) const;
   bool run_steps(const Lease& lease);
   bool put_grads();
+  bool tell_writes() const;
   bool takes_rows(const std::vector<View>& sources, const View& rows) const;
 
   Plan plan_;
@@ -99,6 +106,7 @@ class BoundPlan {
   std::vector<Returned> returned_;
   std::vector<std::pair<py::object, py::object>> grads_;
   py::object array_name_ = py::str("array"), grad_name_ = py::str("_grad"), keep_;
+  py::bytes changed_;
   const uint64_t* epoch_ = nullptr;
   uint64_t* random_ = nullptr;
   uint64_t epoch_then_ = 0;

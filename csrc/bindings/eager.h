@@ -6,8 +6,8 @@
 
 namespace fastnn {
 
-// Python's exceptions for refusals and bad indices, and what it wants to be told after writes in place: a tuple of the
-// ids of the arrays that own what was changed.
+// Python's exceptions for refusals and bad indices, and what it wants to be told after writes in place: the ids of
+// the arrays that own what was changed, packed into bytes.
 extern PyObject *refused_error, *bad_index_error, *note_writes;
 
 // Estimated nanoseconds of work above which Python's lock is released.

@@ -5,9 +5,10 @@
 namespace fastnn {
 namespace {
 
-PyObject* replay(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+template <PyObject* (BoundPlan::*call)(PyObject* const*, Py_ssize_t)>
+PyObject* called(PyObject* self, PyObject* const* args, Py_ssize_t n) {
   try {
-    return static_cast<BoundPlan*>(PyCapsule_GetPointer(self, nullptr))->call(args, n);
+    return (static_cast<BoundPlan*>(PyCapsule_GetPointer(self, nullptr))->*call)(args, n);
   } catch (const Declined&) {  // an array of too many dimensions
     Py_RETURN_NOTIMPLEMENTED;
   } catch (const std::bad_alloc&) {
@@ -15,18 +16,26 @@ PyObject* replay(PyObject* self, PyObject* const* args, Py_ssize_t n) {
   }
 }
 
-PyMethodDef replay_def = {"replay", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(replay)), METH_FASTCALL,
-                          nullptr};
+template <PyObject* (BoundPlan::*call)(PyObject* const*, Py_ssize_t)>
+PyMethodDef definition = {"replay", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(called<call>)),
+                          METH_FASTCALL, nullptr};
 
 // A plan's call as a C function, which keeps the plan alive: the capsule's context holds a reference.
-py::object runner(const py::object& self) {
+py::object function(const py::object& self, PyMethodDef& of) {
   PyObject* capsule = PyCapsule_New(self.cast<BoundPlan*>(), nullptr,
                                     [](PyObject* c) { Py_XDECREF(static_cast<PyObject*>(PyCapsule_GetContext(c))); });
   if (!capsule) throw py::error_already_set();
   PyCapsule_SetContext(capsule, self.inc_ref().ptr());
-  PyObject* f = PyCFunction_New(&replay_def, capsule);
+  PyObject* f = PyCFunction_New(&of, capsule);
   Py_DECREF(capsule);
   return py::reinterpret_steal<py::object>(f);
+}
+
+py::object runner(const py::object& self) { return function(self, definition<&BoundPlan::call>); }
+
+py::object quick(const py::object& self, py::bytes changed) {
+  self.cast<BoundPlan&>().changes(std::move(changed));
+  return function(self, definition<&BoundPlan::call_for_tensor>);
 }
 
 }  // namespace
@@ -45,7 +54,8 @@ void bind_plan(py::module_& m) {
       .def("add", &BoundPlan::add)
       .def("finish", &BoundPlan::finish)
       .def("run_rows", &BoundPlan::run_rows)
-      .def("runner", &runner);
+      .def("runner", &runner)
+      .def("quick", &quick);
 }
 
 }  // namespace fastnn

@@ -1,4 +1,5 @@
 // One call of a plan.
+#include "bindings/autograd.h"
 #include "bindings/bound_plan.h"
 #include "bindings/eager.h"
 
@@ -131,6 +132,26 @@ PyObject* BoundPlan::call(PyObject* const* args, Py_ssize_t n) {
     return nullptr;
   }
   return results;
+}
+
+bool BoundPlan::tell_writes() const {
+  if (PyBytes_GET_SIZE(changed_.ptr()) == 0) return true;
+  PyObject* done = PyObject_CallOneArg(note_writes, changed_.ptr());
+  Py_XDECREF(done);
+  return done != nullptr;
+}
+
+PyObject* BoundPlan::call_for_tensor(PyObject* const* args, Py_ssize_t n) {
+  PyObject* results = call(args, n);
+  if (results == Py_NotImplemented) return results;
+  if (!results) {  // a call that fails may have written, too
+    py::error_scope why;
+    tell_writes();
+    return nullptr;
+  }
+  PyObject* tensor = tell_writes() ? new_tensor(PyTuple_GET_ITEM(results, 0), nullptr) : nullptr;
+  Py_DECREF(results);
+  return tensor;
 }
 
 }  // namespace fastnn

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .._registry import state
+from .._registry import BadIndex, state
 from .._tensor import Tensor, make
 from .._writes import wrote
 from .call import Given, Tree, exact_copy, refuse_gradients
@@ -118,10 +118,18 @@ class Compiled:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         if state.recorder is not None:  # a compiled function inside another is part of it
             return self.function(*args, **keywords)
-        for entry in self.plans:
+        plans = self.plans
+        if plans and not keywords and (quick := plans[0].quick) is not None:
+            try:
+                out = quick(*args)
+            except BadIndex as why:
+                raise plans[0].bad_index(why) from None
+            if out is not MISSED:
+                return out
+        for entry in plans:
             out = entry.call(args, keywords)
             if out is not MISSED:
-                if entry is not self.plans[0]:
+                if entry is not plans[0]:
                     self.promote(entry)
                 return out
         with self.lock:

@@ -134,6 +134,10 @@ class CppPlan:
         self.plan.finish(state.epoch, random.STATE, graph.draws, graph.takes_turns)
         self.run = self.plan.runner()  # the returned arrays, or NotImplemented where this plan does not hold
 
+    def quick(self, changed: bytes) -> Any:
+        """`run` where one Tensor is returned, and nothing but it: as that, with these writes noted (`owners`)."""
+        return self.plan.quick(changed)
+
     def facts(self) -> list[str]:
         """For reports."""
         memory = f"{size(self.arena_bytes)} of temporaries ({size(self.unshared_bytes)} unshared)"

@@ -37,6 +37,16 @@ class Entry:
         self.single = type(tree.shape) is Leaf
         self.changed = owners([b.array for b in graph.changed if b.kind != "argument"])
         self.changed_arguments = [b.index for b in graph.changed if b.kind == "argument"]
+        self.quick = self.quick_call()
+
+    @property
+    def plain(self) -> bool:
+        """Whether arrays by position are all that a call takes, and all that it depends on."""
+        return self.only_arrays and not self.watched and not self.changed_arguments
+
+    def quick_call(self) -> Any:
+        """`call` for positional arguments as a C function, where there is one: most of a small step is Python."""
+        return self.plan.quick(self.changed) if self.plain and self.single and type(self.plan) is CppPlan else None
 
     def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Replay, or NotImplemented where this plan does not hold."""
@@ -63,8 +73,7 @@ class Entry:
 
     def run_rows(self, data: list[Any], order: Any, at: int, batch: int) -> tuple[int, Any]:
         """Replay over batches of rows (see `Compiled.run_epoch`): how many steps were done, 0 where it cannot."""
-        plain = self.only_arrays and not self.watched and not self.changed_arguments
-        if not plain or self.batch != (batch,):
+        if not self.plain or self.batch != (batch,):
             return 0, None
         steps = -1
         try:
@@ -96,6 +105,10 @@ class CheckedEntry(Entry):
     def __init__(self, compiled: Compiled, graph: Graph, backend: int, given: Given, tree: Tree) -> None:
         super().__init__(compiled, graph, backend, given, tree)
         self.graph = graph
+
+    def quick_call(self) -> Any:
+        """None: each call is to be compared."""
+        return None
 
     def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Replay, take it back, run eagerly; CaptureError where the two differ."""
