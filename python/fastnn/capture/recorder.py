@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import random
 from .._engine import serial
-from .._registry import CPP, NUMPY, OPS, RECORD, RECORD_NUMPY, Op, state
+from .._registry import CPP, DECLARED, NUMPY, OPS, RECORD, RECORD_NUMPY, Op, state
 from .._writes import root
 from .hyper import Hyper
 
@@ -67,6 +67,7 @@ class Recorder:
     """Records one call of a step. As a context manager it makes its kernels the active ones."""
 
     one = threading.Lock()  # one recording in the process at a time
+    connected: int | None = None  # the backend whose kernels are recorded; None where ops were declared since
 
     def __init__(self, arguments: list[Any]) -> None:
         self.arguments = arguments  # Tensors over copies of what the user gave
@@ -83,39 +84,26 @@ class Recorder:
     def __enter__(self) -> Recorder:
         self.one.acquire()
         self.real, self.entry_offset = state.active, int(random.STATE[1])
-        for op in OPS.values():
-            if not op.composite:
-                self._connect(op)
+        if Recorder.connected != self.real:
+            connect(self.real)
         state.active, state.recorder = RECORD, self
         state.recordings += 1
         return self
 
     def __exit__(self, *exc: object) -> None:
         state.active, state.recorder, state.recorded = self.real, None, serial()
-        for op in OPS.values():
-            for column in (RECORD, RECORD_NUMPY):
-                op.forward_kernels[column] = op.backward_kernels[column] = None
         self.one.release()
 
-    def _connect(self, op: Op) -> None:
-        for name, kernels, plain in (
-            (op.name, op.forward_kernels, op.view),
-            (op.name + "_backward", op.backward_kernels, op.view or op.rule_is_composite),
-        ):
-            if kernels[self.real] is None:
-                continue
-            compiled = self.real == CPP and kernels[CPP] is not kernels[NUMPY]
-            kernels[RECORD] = kernels[self.real] if plain else self.kernel(op, name, kernels[self.real], compiled)
-            kernels[RECORD_NUMPY] = kernels[NUMPY] if plain else self.kernel(op, name, kernels[NUMPY], False)
-
-    def kernel(self, op: Any, name: str, real: Any, compiled: bool) -> Any:
+    @staticmethod
+    def kernel(op: Any, name: str, real: Any, compiled: bool) -> Any:
         """A kernel that runs `real` and records the call."""
 
         def recording(*args: Any) -> Any:
             out = real(*[float(a) if type(a) is Hyper else a for a in args])  # kernels see plain numbers
-            if out is not NotImplemented and threading.get_ident() == self.thread:
+            recorder = state.recorder  # None where another thread's call outlasts the recording
+            if out is not NotImplemented and recorder is not None and threading.get_ident() == recorder.thread:
                 outs = () if out is None else out if type(out) is tuple else (out,)
-                self.records.append(Record(name, op, args, outs, user_line(), None if compiled else real))
+                recorder.records.append(Record(name, op, args, outs, user_line(), None if compiled else real))
             return out
 
         return recording
@@ -147,3 +135,26 @@ class Recorder:
         """Stop the recording, naming the line; other threads pass through."""
         if threading.get_ident() == self.thread:
             raise CaptureError(f"{user_line()}: {why}")
+
+
+def connect(real: int) -> None:
+    """Fill the recorder's columns of all ops; once for a backend, since that is the longest part of a recording."""
+    for op in OPS.values():
+        for name, kernels, plain in (
+            (op.name, op.forward_kernels, op.view),
+            (op.name + "_backward", op.backward_kernels, op.view or op.rule_is_composite),
+        ):
+            if op.composite or kernels[real] is None:
+                continue
+            compiled = real == CPP and kernels[CPP] is not kernels[NUMPY]
+            kernels[RECORD] = kernels[real] if plain else Recorder.kernel(op, name, kernels[real], compiled)
+            kernels[RECORD_NUMPY] = kernels[NUMPY] if plain else Recorder.kernel(op, name, kernels[NUMPY], False)
+    Recorder.connected = real
+
+
+def forget(_: Op) -> None:
+    """An op, or its backward, was declared."""
+    Recorder.connected = None
+
+
+DECLARED.append(forget)
