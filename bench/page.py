@@ -176,7 +176,8 @@ def layers(rows: Sequence[Row]) -> list[Section]:
             found[f"{row['network']}, {row['pass']}"].append(row)
     columns = [c for c in charts.NAMES if any(c in r["seconds"] for group in found.values() for r in group)]
     columns = [c for c in columns if c != "fastnn"]
-    table = Table(["layers of, pass", "layers", "fastnn, of the peak", *map(charts.name, columns)])
+    heads = ["layers of, pass", "layers", "fastnn, of the peak", "PyTorch, of the peak"]
+    table = Table([*heads, *map(charts.name, columns)])
     means: dict[str, dict[str, float]] = {}
     for label, group in found.items():
         ratios = {
@@ -187,7 +188,8 @@ def layers(rows: Sequence[Row]) -> list[Section]:
         means[label] = {c: geometric_mean(values) for c, values in ratios.items()}
         cells = [f"{means[label][c]:.2f} ({min(ratios[c]):.2f})" if c in ratios else "" for c in columns]
         peak = geometric_mean([r["share"] for r in group])
-        table.rows.append([label, str(len(group)), f"{peak:.0%}", *cells])
+        torch = f"{peak / means[label]['torch']:.0%}" if "torch" in ratios else ""
+        table.rows.append([label, str(len(group)), f"{peak:.0%}", torch, *cells])
     if not means:
         return []
     words = (
@@ -352,12 +354,17 @@ def sections(report: dict[str, Any]) -> list[Section]:
 
 def asked(report: dict[str, Any]) -> list[Section]:
     """What is asked of fastnn, of a file that bench/figures.py wrote."""
-    table = Table(["what", "asked", "measured", "met"])
+    table = Table(["what", "asked", "measured", "at the roof", "met"])
     for f in report.get("figures", ()):
         bound = "-" if f["asked"] is None else f"{f['sign']} {f['asked']:g}{f['unit']}"
-        value = "-" if f["measured"] is None else f"{f['measured']:.3g}{f['unit']}"
-        table.rows.append([f["what"], bound, value, {None: "-", True: "yes", False: "no"}[f["met"]]])
-    return [Section("figures", "What is asked, and what was measured", "", [table])] if table.rows else []
+        values = ["-" if f[key] is None else f"{f[key]:.3g}{f['unit']}" for key in ("measured", "at the roof")]
+        table.rows.append([f["what"], bound, *values, {None: "-", True: "yes", False: "no"}[f["met"]]])
+    words = (
+        "At the roof: what would have been measured if all multiply-adds had taken the machine no longer than those of "
+        "a loop in registers (or the update of parameters than its memory), with nothing else to do. Steps that skip "
+        "zeros and convolutions by Winograd's algorithm do fewer of them, and may be faster."
+    )
+    return [Section("figures", "What is asked, and what was measured", words, [table])] if table.rows else []
 
 
 def write(report: dict[str, Any], page: Path) -> None:

@@ -27,6 +27,7 @@ def made_up(names: dict[str, dict[str, float]]) -> dict[str, Any]:
             "baseline": None,
             "fastest": "cpp",
             "flops": 1e6,
+            "roof": 40.0,
             "yardstick": {"copy": 1.0} if "warm" in name else {},
             "share": 0.5,
         }
@@ -68,7 +69,15 @@ def test_page(tmp_path: Path) -> None:
     before = page.DOCS.read_text(encoding="utf-8")
     docs = tmp_path / "performance.md"
     docs.write_text(before, encoding="utf-8")
-    figure = {"what": "a figure", "asked": 2.0, "sign": ">=", "measured": 3.0, "unit": "x", "met": True}
+    figure = {
+        "what": "a figure",
+        "asked": 2.0,
+        "sign": ">=",
+        "measured": 3.0,
+        "at the roof": 4.0,
+        "unit": "x",
+        "met": True,
+    }
     report = {**made_up(EVERYTHING), "figures": [figure]}
     files = [tmp_path / "a.json", tmp_path / "b.json"]
     for file, part in zip(files, (report, {**made_up({}), "rows": LAYERS}), strict=True):
@@ -79,11 +88,11 @@ def test_page(tmp_path: Path) -> None:
     marked = re.compile(r"(<!-- \w+ -->\n).*?(<!-- end -->)", re.S)
     assert marked.sub(r"\1\2", after) == marked.sub(r"\1\2", before)
     assert len(marked.findall(after)) == len(page.sections(report)) - 1  # all but the loss, of another kind
-    assert "| a figure | >= 2x | 3x | yes |" in after
+    assert "| a figure | >= 2x | 3x | 4x | yes |" in after
     assert "| 64-32-32-10 b32 SGD | **1 s** | 4 s | 30 s | 8 s | 8.00 |" in after
     assert "| LeNet b64 Adam | **1 s** | 1.2 s | 5 s | 12 s | 2.1 s | 3 s | 4 s | 2.10 | 0 |" in after
-    assert "| VGG-19, forward | 2 | 63% | 1.00 (0.50) | 6.00 (4.00) |" in after
-    assert "| VGG-19, data gradient | 1 | 90% | 1.50 (1.50) |  |" in after
+    assert "| VGG-19, forward | 2 | 63% | 63% | 1.00 (0.50) | 6.00 (4.00) |" in after
+    assert "| VGG-19, data gradient | 1 | 90% | 60% | 1.50 (1.50) |  |" in after
     assert "| 784-100 forward | 1.50 |" in after
     assert "| NN 6 x 256 x 256, skinny | 0.0 | ONNX Runtime | 0.0 | 0.90 |" in after
     assert "geometric mean 1.16, least 0.90, 1 below 1" in after
@@ -122,6 +131,9 @@ def test_figures_of_rows() -> None:
             told[figure.name] = figure.told(found)
     assert told["gemm-64"]["measured"] == 0.5
     assert told["gemm-64"]["met"] is False
+    assert told["gemm-64"]["at the roof"] == 0.5 / 0.4
+    assert told["step-64-32-32-10-PyTorch"]["at the roof"] == 30 / 0.4
+    assert told["lenet-Numba"]["at the roof"] is None
     assert told["peers-least"]["measured"] == 0.5
     assert told["peers-least"]["where"] == "matmul NN 64x64x64, jax"
     assert told["peers-mean"]["measured"] == pytest.approx((0.5 * 3 * 1.5 * 0.9) ** 0.25)
@@ -136,7 +148,7 @@ def test_figures_of_rows() -> None:
     assert told["adam-1x1000000-eager-fused"]["met"] is None
     assert told["adam-1x1000000-eager-unfused"]["measured"] is None
     text = figures.table(list(told.values()))
-    assert "| 64^3, of the FMA peak | >= 0.75 | 0.5 | no | matmul NN 64x64x64 |" in text
+    assert "| 64^3, of the FMA peak | >= 0.75 | 0.5 | 1.25 | no | matmul NN 64x64x64 |" in text
     assert text.count("\n") == len(told) + 1
 
 
