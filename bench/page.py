@@ -354,17 +354,31 @@ def sections(report: dict[str, Any]) -> list[Section]:
 
 def asked(report: dict[str, Any]) -> list[Section]:
     """What is asked of fastnn, of a file that bench/figures.py wrote."""
-    table = Table(["what", "asked", "measured", "at the roof", "met"])
-    for f in report.get("figures", ()):
-        bound = "-" if f["asked"] is None else f"{f['sign']} {f['asked']:g}{f['unit']}"
-        values = ["-" if f[key] is None else f"{f[key]:.3g}{f['unit']}" for key in ("measured", "at the roof")]
-        table.rows.append([f["what"], bound, *values, {None: "-", True: "yes", False: "no"}[f["met"]]])
+    table = figures_table(report.get("figures", ()))
     words = (
         "At the roof: what would have been measured if all multiply-adds had taken the machine no longer than those of "
         "a loop in registers (or the update of parameters than its memory), with nothing else to do. Steps that skip "
         "zeros and convolutions by Winograd's algorithm do fewer of them, and may be faster."
     )
-    return [Section("figures", "What is asked, and what was measured", words, [table])] if table.rows else []
+    second = (
+        "Another run, with `FASTNN_ISA=avx2`: fastnn and the loop of multiply-adds are AVX2's, the other libraries "
+        "those of the run above."
+    )
+    found = [
+        Section("figures", "What is asked, and what was measured", words, [table]),
+        Section("avx2", "The same on AVX2", second, [figures_table(report.get("avx2", ()))]),
+    ]
+    return [section for section in found if section.tables[0].rows]
+
+
+def figures_table(figures: Sequence[dict[str, Any]]) -> Table:
+    """What is asked, and what was measured."""
+    table = Table(["what", "asked", "measured", "at the roof", "met"])
+    for f in figures:
+        bound = "-" if f["asked"] is None else f"{f['sign']} {f['asked']:g}{f['unit']}"
+        values = ["-" if f[key] is None else f"{f[key]:.3g}{f['unit']}" for key in ("measured", "at the roof")]
+        table.rows.append([f["what"], bound, *values, {None: "-", True: "yes", False: "no"}[f["met"]]])
+    return table
 
 
 def write(report: dict[str, Any], page: Path) -> None:
@@ -432,9 +446,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="what 'fastnn bench --json FILE', bench/figures.py or bench/convolutions.py wrote",
     )
     parser.add_argument("--docs", type=Path, default=DOCS, metavar="PAGE", help="default: docs/performance.md")
+    parser.add_argument("--avx2", type=Path, metavar="FILE", help="what bench/figures.py wrote with FASTNN_ISA=avx2")
     args = parser.parse_args(argv)
     first, *more = [json.loads(file.read_text(encoding="utf-8")) for file in args.files]
-    write({**first, "rows": [row for report in (first, *more) for row in report["rows"]]}, args.docs)
+    rows = [row for report in (first, *more) for row in report["rows"]]
+    avx2 = json.loads(args.avx2.read_text(encoding="utf-8"))["figures"] if args.avx2 else ()
+    write({**first, "rows": rows, "avx2": avx2}, args.docs)
     return 0
 
 

@@ -83,12 +83,16 @@ def test_page(tmp_path: Path) -> None:
     for file, part in zip(files, (report, {**made_up({}), "rows": LAYERS}), strict=True):
         file.write_text(json.dumps(part), encoding="utf-8")
     report["rows"] += LAYERS
-    assert page.main([*map(str, files), "--docs", str(docs)]) == 0
+    report["avx2"] = [figure | {"what": "on AVX2"}]
+    avx2 = tmp_path / "avx2.json"
+    avx2.write_text(json.dumps({"figures": report["avx2"]}), encoding="utf-8")
+    assert page.main([*map(str, files), "--docs", str(docs), "--avx2", str(avx2)]) == 0
     after = docs.read_text(encoding="utf-8")
     marked = re.compile(r"(<!-- \w+ -->\n).*?(<!-- end -->)", re.S)
     assert marked.sub(r"\1\2", after) == marked.sub(r"\1\2", before)
     assert len(marked.findall(after)) == len(page.sections(report)) - 1  # all but the loss, of another kind
     assert "| a figure | >= 2x | 3x | 4x | yes |" in after
+    assert "| on AVX2 | >= 2x | 3x | 4x | yes |" in after
     assert "| 64-32-32-10 b32 SGD | **1 s** | 4 s | 30 s | 8 s | 8.00 |" in after
     assert "| LeNet b64 Adam | **1 s** | 1.2 s | 5 s | 12 s | 2.1 s | 3 s | 4 s | 2.10 | 0 |" in after
     assert "| VGG-19, forward | 2 | 63% | 63% | 1.00 (0.50) | 6.00 (4.00) |" in after
