@@ -8,21 +8,22 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-// One row at a time: 256 bytes hide the latency of their own chains, and of B what a piece of a row reads again and
-// again, 16 KB, stays in the first cache. Two rows that share what they read of B multiply it wherever either has a
-// value, at 75 % of k where half of each have one: .8 of gemm's time at best. They win by 8 % where neighbors' values
-// coincide as the pixels of MNIST do. Lists of places instead of masks took .7 of gemm's time for .63, since they are
-// written, and read beside B; a mask also tells the processor early where a row ends.
-constexpr int masked_vectors = vector_bytes == 64 ? 4 : 8;
+// One row at a time: 4 vectors and more hide the latency of their own chains, and of B what a piece of a row reads
+// again and again, 24 KB, stays in the first cache; 4 and 8 vectors take up to 5 % longer. Two rows that share what
+// they read of B multiply it wherever either has a value, at 75 % of k where half of each have one: .8 of gemm's time
+// at best. They win by 8 % where neighbors' values coincide as the pixels of MNIST do. Lists of places instead of masks
+// took .7 of gemm's time for .63, since they are written, and read beside B; a mask also tells the processor early
+// where a row ends.
+constexpr int masked_vectors = vector_bytes == 64 ? 6 : 8;
 constexpr int64_t masked_steps = 64;
-// But one tile of 7 vectors is better than 4 and 3, which take the time of 4 (200 x 64 x 100: .93 of the time).
+// But one tile of 7 vectors is better than 4 and 3, which wait for their chains (200 x 64 x 100: .93 of the time).
 constexpr int masked_most = vector_bytes == 64 ? 7 : 8;
 FASTNN_INLINE int64_t widest_masked(int64_t vectors) {
   return 10 * (round_up(vectors, masked_vectors) - vectors) > vectors ? masked_most : masked_vectors;
 }
 
 // Where more elements have a value, gemm is as fast.
-constexpr double most_values = 0.62;
+constexpr double most_values = vector_bytes == 64 ? 0.68 : 0.62;
 
 // The share of values among at most so many of the lines of a matrix, side by side in memory.
 template <class T>
@@ -66,6 +67,20 @@ FASTNN_INLINE uint64_t mask_of(const T* a, int64_t size) {
   return mask;
 }
 
+// A number in all lanes, on AVX-512 by way of a general register: that spares a load of vectors, and those, one for
+// each multiply-add, take all the time there is (.93 of it then, for rows of 4 vectors). To pick it out of a vector of
+// A by a shuffle instead takes 1 % less still.
+template <class T>
+FASTNN_INLINE Vec<T> spread(const T* p) {
+#if defined(__AVX512F__)
+  typename IVec<T>::Int number;
+  asm("mov %1, %0" : "=r"(number) : "m"(*p));
+  return from_bits(IVec<T>(number));
+#else
+  return Vec<T>(*p);
+#endif
+}
+
 // `rows` rows of C; see run_tile. Rows of A are side by side, `call.k` is not read.
 template <class T, int V, int Tail>
 void run_masked(TileCall<T> call, const uint64_t* masks, int64_t rows) {
@@ -75,7 +90,7 @@ void run_masked(TileCall<T> call, const uint64_t* masks, int64_t rows) {
     begin_tile<T, 1, V, Tail>(call, sums);
     for (uint64_t mask = *masks++; mask; mask &= mask - 1) {
       const int64_t p = __builtin_ctzll(mask);
-      const Vec<T> number(call.a[p]);
+      const Vec<T> number = spread(call.a + p);
       const T* from = call.b + p * (V * lanes);
       unroll<V>([&](auto j) FASTNN_INLINED { sums[0][j] = fma(number, Vec<T>::load(from + j * lanes), sums[0][j]); });
     }

@@ -202,7 +202,7 @@ void run(Context& context, const GemmArgs<T>& args, const GemmArgs<T>* whole) {
 
 // Narrow tiles wait for their chains; what is turned is written twice.
 #if defined(__AVX512F__)
-constexpr double most_values_narrow = 0.4, least_gain_turned = 0.15;
+constexpr double most_values_narrow = 0.52, least_gain_turned = 0.17;
 #else
 constexpr double most_values_narrow = 0.58, least_gain_turned = 0.23;
 #endif
