@@ -39,10 +39,12 @@ def test_size(tmp_path: Path) -> None:
 def test_stub_tells_what_the_extension_has() -> None:
     stub = ast.parse((PACKAGE / "_fastnn_core.pyi").read_text(encoding="utf-8"))
     functions = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)}
-    (plan,) = (node for node in stub.body if isinstance(node, ast.ClassDef))
-    methods = {node.name for node in plan.body if isinstance(node, ast.FunctionDef)}
-    assert functions | {"Plan"} == {name for name in dir(cpp.core) if not name.startswith("_")}
-    assert methods - {"__init__"} == {name for name in dir(cpp.core.Plan) if not name.startswith("_")}
+    classes = {node.name: node for node in stub.body if isinstance(node, ast.ClassDef)}
+    assert functions | classes.keys() == {name for name in dir(cpp.core) if not name.startswith("_")}
+    for name, node in classes.items():
+        told = {ast.unparse(part.target) for part in node.body if isinstance(part, ast.AnnAssign)}
+        told |= {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+        assert {n for n in told if n[0] != "_"} == {n for n in dir(getattr(cpp.core, name)) if n[0] != "_"}
 
 
 @NEEDS_CPP

@@ -39,8 +39,12 @@ class BoundPlan {
   // `turns`: calls of several threads take turns, since they write memory that they share.
   void finish(py::array epoch, py::array random, int64_t draws, bool turns);
 
-  // What a call changes in place: packed ids, as `note_writes` takes them.
-  void changes(py::bytes ids) { changed_ = std::move(ids); }
+  // For `call_for_tensor`: what a call changes in place, as packed ids for `note_writes`, and explain(BadIndex), the
+  // exception to raise in its stead.
+  void tell(py::bytes changed, py::object explain) {
+    changed_ = std::move(changed);
+    explain_ = std::move(explain);
+  }
 
   // When it is called:
 
@@ -95,6 +99,7 @@ class BoundPlan {
   bool run_steps(const Lease& lease);
   bool put_grads();
   bool tell_writes() const;
+  void explain_failure() const;
   bool takes_rows(const std::vector<View>& sources, const View& rows) const;
 
   Plan plan_;
@@ -107,6 +112,7 @@ class BoundPlan {
   std::vector<std::pair<py::object, py::object>> grads_;
   py::object array_name_ = py::str("array"), grad_name_ = py::str("_grad"), keep_;
   py::bytes changed_;
+  py::object explain_;
   const uint64_t* epoch_ = nullptr;
   uint64_t* random_ = nullptr;
   uint64_t epoch_then_ = 0;

@@ -5,6 +5,7 @@
 #include "bindings/backward.h"
 #include "bindings/eager.h"
 #include "bindings/plan.h"
+#include "bindings/quick_call.h"
 #include "ops/op.h"
 #include "runtime/dispatch.h"
 #include "runtime/memory.h"
@@ -18,6 +19,7 @@ PYBIND11_MODULE(_fastnn_core, m) {
   use_isa(usable.back());
   numpy();
   bind_plan(m);
+  bind_quick_call(m);
 
   m.def("exceptions", [](py::object refused, py::object bad_index) {
     refused_error = refused.release().ptr();

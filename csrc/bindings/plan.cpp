@@ -33,8 +33,8 @@ py::object function(const py::object& self, PyMethodDef& of) {
 
 py::object runner(const py::object& self) { return function(self, definition<&BoundPlan::call>); }
 
-py::object quick(const py::object& self, py::bytes changed) {
-  self.cast<BoundPlan&>().changes(std::move(changed));
+py::object quick(const py::object& self, py::bytes changed, py::object explain) {
+  self.cast<BoundPlan&>().tell(std::move(changed), std::move(explain));
   return function(self, definition<&BoundPlan::call_for_tensor>);
 }
 

@@ -141,12 +141,21 @@ bool BoundPlan::tell_writes() const {
   return done != nullptr;
 }
 
+void BoundPlan::explain_failure() const {
+  py::error_already_set why;
+  tell_writes();  // a call that fails may have written, too
+  if (!why.matches(bad_index_error)) return why.restore();
+  PyObject* better = PyObject_CallOneArg(explain_.ptr(), why.value().ptr());
+  if (!better) return;
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(better)), better);
+  Py_DECREF(better);
+}
+
 PyObject* BoundPlan::call_for_tensor(PyObject* const* args, Py_ssize_t n) {
   PyObject* results = call(args, n);
   if (results == Py_NotImplemented) return results;
-  if (!results) {  // a call that fails may have written, too
-    py::error_scope why;
-    tell_writes();
+  if (!results) {
+    explain_failure();
     return nullptr;
   }
   PyObject* tensor = tell_writes() ? new_tensor(PyTuple_GET_ITEM(results, 0), nullptr) : nullptr;

@@ -32,6 +32,18 @@ if core is not None:
     core.set_num_threads(_env.threads() or core.default_threads())
 
 
+class _QuickCall:
+    """Without a core, a call of an instance is that of its method `replay`."""
+
+    quick: Any = None
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return self.replay(*args, **keywords)  # type: ignore[attr-defined]
+
+
+QuickCall: Any = _QuickCall if core is None else core.QuickCall
+
+
 def kernel(name: str) -> Any:
     """The compiled kernel of this name, None where there is none."""
     return core.kernel(name) if core is not None else None

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from .._registry import BadIndex, state
+from .._backends.cpp import QuickCall
+from .._registry import state
 from .._tensor import Tensor, make
 from .._writes import wrote
 from .call import Given, Tree, exact_copy, refuse_gradients
@@ -104,32 +105,25 @@ def compiled_form(function: Any, check: bool) -> Any:
     return Compiled(function, check)
 
 
-class Compiled:
+class Compiled(QuickCall):  # type: ignore[misc]
     """A function with its plans (see `compile`); one that is `sure` to be the same each time is recorded only once."""
 
     def __init__(self, function: Callable[..., Any], check: bool = False, sure: bool = False) -> None:
         functools.update_wrapper(self, function, updated=())
         self.function, self.check, self.sure = function, check, sure
-        self.plans: list[Entry] = []
+        self.use([])
         self.once: dict[Any, tuple[Graph, Tree]] = {}  # of a first recording, until the second
         self.lock = threading.RLock()
         self.warned: set[str] = set()
 
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
+    def replay(self, *args: Any, **keywords: Any) -> Any:
+        """A call: by a plan that holds, or recorded."""
         if state.recorder is not None:  # a compiled function inside another is part of it
             return self.function(*args, **keywords)
-        plans = self.plans
-        if plans and not keywords and (quick := plans[0].quick) is not None:
-            try:
-                out = quick(*args)
-            except BadIndex as why:
-                raise plans[0].bad_index(why) from None
-            if out is not MISSED:
-                return out
-        for entry in plans:
+        for entry in self.plans:
             out = entry.call(args, keywords)
             if out is not MISSED:
-                if entry is not plans[0]:
+                if entry is not self.plans[0]:
                     self.promote(entry)
                 return out
         with self.lock:
@@ -211,7 +205,12 @@ class Compiled:
     def promote(self, entry: Entry) -> None:
         """The plan used last is tried first."""
         with self.lock:
-            self.plans = [entry, *(e for e in self.plans if e is not entry)]
+            self.use([entry, *(e for e in self.plans if e is not entry)])
+
+    def use(self, plans: list[Entry]) -> None:
+        """Have these plans, of which the first is tried first."""
+        self.plans = plans
+        self.quick = plans[0].quick if plans else None
 
     def record(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Run eagerly and record; build the plan from the second recording of a signature."""
@@ -237,7 +236,7 @@ class Compiled:
         self.drop_stale()
         if len(self.plans) >= MOST_PLANS:
             self.warn_changing()
-        self.plans = [entry, *self.plans][:MOST_PLANS]
+        self.use([entry, *self.plans][:MOST_PLANS])
         return tree.fill([r.copy(order="K") for r in results])
 
     def trace(self, given: Given) -> tuple[Recorder, Graph, Tree, list[Any]]:
@@ -257,7 +256,7 @@ class Compiled:
     def drop_stale(self) -> None:
         """Plans of another epoch can never be used again."""
         now = int(state.epoch)
-        self.plans = [e for e in self.plans if e.epoch == now]
+        self.use([e for e in self.plans if e.epoch == now])
 
     def warn_detached(self) -> None:
         """Say that gradients end here, where the function looks as if it were meant to pass them on."""

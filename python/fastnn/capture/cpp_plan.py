@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 from typing import Any
 
@@ -17,7 +18,7 @@ from .graph import Buffer, Graph
 from .hyper import Hyper
 from .python_plan import reader
 from .recorder import Record, flat
-from .report import Node, node, size
+from .report import Node, bad_index, node, size
 
 ALIGNMENT = 64
 SECONDS, RESULTS = 0.05, 1 << 20  # after which `run_rows` comes back: for signals and progress
@@ -136,7 +137,7 @@ class CppPlan:
 
     def quick(self, changed: bytes) -> Any:
         """`run` where one Tensor is returned, and nothing but it: as that, with these writes noted (`owners`)."""
-        return self.plan.quick(changed)
+        return self.plan.quick(changed, functools.partial(bad_index, self.nodes))
 
     def facts(self) -> list[str]:
         """For reports."""

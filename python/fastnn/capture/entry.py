@@ -13,6 +13,7 @@ from .cpp_plan import CppPlan
 from .graph import Graph, same_world
 from .python_plan import PythonPlan
 from .recorder import CaptureError
+from .report import bad_index
 
 if TYPE_CHECKING:
     from .compiled import Compiled
@@ -63,7 +64,7 @@ class Entry:
         try:
             out = self.run(*args)
         except BadIndex as why:
-            raise self.bad_index(why) from None
+            raise bad_index(self.nodes, why) from None
         finally:
             if out is not MISSED:  # one that fails may have written, too
                 self.note_writes(args)
@@ -79,7 +80,7 @@ class Entry:
         try:
             steps, found = self.plan.run_rows(data, order, at, batch)
         except BadIndex as why:
-            raise self.bad_index(why) from None
+            raise bad_index(self.nodes, why) from None
         finally:
             if steps:  # one that fails may have written, too
                 self.note_writes(())
@@ -91,12 +92,6 @@ class Entry:
             wrote_ids(self.changed)
         for i in self.changed_arguments:
             wrote(args[i].array if isinstance(args[i], Tensor) else args[i])
-
-    def bad_index(self, why: BadIndex) -> Exception:
-        """The op's words for an index out of range, found by a node."""
-        position, node = why.args
-        error: IndexError = self.nodes[node].op.bad_index(position)
-        return error
 
 
 class CheckedEntry(Entry):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._registry import BadIndex
 from .fusion import PATTERNS
 from .recorder import Record, flat
 
@@ -30,6 +31,13 @@ def node(record: Record, cost: float, compiled: bool) -> Node:
     mark = " (call-back)" if record.call_back and compiled else " (fused)" if record.name in PATTERNS.values() else ""
     shapes = f"{shapes_of(record.args)} -> {shapes_of(record.outs)}" if record.outs else shapes_of(record.args)
     return Node(record.op, record.name, mark, shapes, f"{cost:.0f}" if cost else "", record.line)
+
+
+def bad_index(nodes: list[Node], why: BadIndex) -> Exception:
+    """The op's words for an index out of range, found by a node."""
+    position, number = why.args
+    error: IndexError = nodes[number].op.bad_index(position)
+    return error
 
 
 def table(entry: Entry) -> str:
