@@ -67,6 +67,30 @@ def test_changes_of_arguments_in_structures_are_the_callers(target: str) -> None
         assert np.array_equal(x.numpy(), want)
 
 
+def test_methods_are_bound(target: str) -> None:
+    """Each object has plans of its own, and a module's forward is captured where it is called as a module."""
+
+    class Scaled(nn.Module):
+        calls = 0
+
+        def __init__(self, factor: float) -> None:
+            super().__init__()
+            self.factor = nn.Parameter(np.float32(factor) * np.ones(2, np.float32))
+
+        @fastnn.compile
+        def forward(self, x: Any) -> Any:
+            Scaled.calls += 1
+            return x * self.factor
+
+    two, three = Scaled(2), Scaled(3)
+    with fastnn.no_grad():
+        for _ in range(4):
+            assert two(fastnn.ones(2)).tolist() == [2, 2]
+            assert three(fastnn.ones(2)).tolist() == [3, 3]
+    assert Scaled.calls == 4
+    assert isinstance(Scaled.forward, fastnn.capture.Compiled)
+
+
 def test_refused() -> None:
     step = fastnn.compile(lambda pair: pair[0] * 2)
     with pytest.raises(CaptureError, match="argument 0 requires grad"):

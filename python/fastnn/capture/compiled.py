@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -34,9 +35,9 @@ def compile(function: Any = None, *, check: bool = False) -> Any:
     Parameters
     ----------
     function : callable or Module
-        A function takes arrays, Tensors or hashable values by position or name, and returns Tensors, beside values
-        that stay the same; both alone or in tuples, lists and dicts. A Module's forward does, too. Without it,
-        `compile` returns a decorator.
+        A function, or a method in its class, takes arrays, Tensors or hashable values by position or name, and returns
+        Tensors, beside values that stay the same; both alone or in tuples, lists and dicts. A Module's forward does,
+        too. Without it, `compile` returns a decorator.
     check : bool, default False
         Run the function at each replay, too, and compare bit by bit what both leave behind; for finding errors, since
         that takes longer than not to compile at all. After the call all is as after one eager call.
@@ -115,6 +116,10 @@ class Compiled(QuickCall):  # type: ignore[misc]
         self.once: dict[Any, tuple[Graph, Tree]] = {}  # of a first recording, until the second
         self.lock = threading.RLock()
         self.warned: set[str] = set()
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Where it is a method: bound to the object, which belongs to the signature as other arguments do."""
+        return self if instance is None else types.MethodType(self, instance)
 
     def replay(self, *args: Any, **keywords: Any) -> Any:
         """A call: by a plan that holds, or recorded."""

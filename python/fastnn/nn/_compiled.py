@@ -54,7 +54,8 @@ class CompiledModule(Module):
 
     def report(self) -> str:
         """What the plans consist of (see `Compiled.report`)."""
-        return self._replay.report()
+        text: str = self._replay.report()
+        return text
 
     # All else is the Module's
 
