@@ -97,7 +97,7 @@ class BoundPlan {
   void read_offsets(Frame& frame) const;
   PyObject* make_results(Frame& frame) const;
   bool run_steps(const Lease& lease);
-  bool put_grads();
+  void put_grads();
   bool tell_writes() const;
   void explain_failure() const;
   bool takes_rows(const std::vector<View>& sources, const View& rows) const;
@@ -110,7 +110,7 @@ class BoundPlan {
   std::vector<Argument> arguments_;
   std::vector<Returned> returned_;
   std::vector<std::pair<py::object, py::object>> grads_;
-  py::object array_name_ = py::str("array"), grad_name_ = py::str("_grad"), keep_;
+  py::object array_name_ = py::str("array"), keep_;
   py::bytes changed_;
   py::object explain_;
   const uint64_t* epoch_ = nullptr;
