@@ -7,7 +7,38 @@
 
 namespace fastnn {
 
-PyObject *refused_error = nullptr, *bad_index_error = nullptr, *note_writes = nullptr;
+PyObject *refused_error = nullptr, *bad_index_error = nullptr;
+
+namespace {
+
+struct Writes {
+  PyObject *log, *fold, *state, *clock, *folded;  // the last two are names
+  Py_ssize_t most;
+} writes;
+
+}  // namespace
+
+void use_writes(py::list log, py::object fold, Py_ssize_t most, py::object state) {
+  writes = {log.release().ptr(),
+            fold.release().ptr(),
+            state.release().ptr(),
+            PyUnicode_InternFromString("clock"),
+            PyUnicode_InternFromString("folded"),
+            most};
+}
+
+bool note_writes(PyObject* ids) {
+  if (PyList_Append(writes.log, ids) < 0) return false;
+  const Py_ssize_t length = PyList_GET_SIZE(writes.log);
+  const auto folded = py::reinterpret_steal<py::object>(PyObject_GetAttr(writes.state, writes.folded));
+  if (!folded) return false;
+  const auto clock = py::reinterpret_steal<py::object>(PyLong_FromLongLong(PyLong_AsLongLong(folded.ptr()) + length));
+  if (!clock || PyObject_SetAttr(writes.state, writes.clock, clock.ptr()) < 0) return false;
+  if (length < writes.most) return true;
+  PyObject* done = PyObject_CallNoArgs(writes.fold);
+  Py_XDECREF(done);
+  return done != nullptr;
+}
 
 namespace {
 
@@ -162,10 +193,9 @@ bool tell_writes(const OpInfo& op, PyObject* const* args) {
     if (s[i] == 'W')
       for (Py_ssize_t j = 0; j < PyList_GET_SIZE(args[i]); j++) put(PyList_GET_ITEM(args[i], j));
   }
-  PyObject* done = PyObject_CallOneArg(note_writes, ids);
+  const bool noted = note_writes(ids);
   Py_DECREF(ids);
-  Py_XDECREF(done);
-  return done != nullptr;
+  return noted;
 }
 
 PyObject* hand_out(const Call& c, PyObject** outs) {

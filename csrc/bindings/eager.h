@@ -6,9 +6,13 @@
 
 namespace fastnn {
 
-// Python's exceptions for refusals and bad indices, and what it wants to be told after writes in place: the ids of
-// the arrays that own what was changed, packed into bytes.
-extern PyObject *refused_error, *bad_index_error, *note_writes;
+// Python's exceptions for refusals and bad indices.
+extern PyObject *refused_error, *bad_index_error;
+
+// `wrote_ids` of _writes.py, and what it is made of: the log, what is called when it is full, its greatest length, and
+// the process-wide state with the clock.
+void use_writes(py::list log, py::object fold, Py_ssize_t most, py::object state);
+bool note_writes(PyObject* ids);  // false: error set
 
 // Estimated nanoseconds of work above which Python's lock is released.
 constexpr double unlocked_from = 10000;

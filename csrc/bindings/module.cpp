@@ -25,7 +25,7 @@ PYBIND11_MODULE(_fastnn_core, m) {
     refused_error = refused.release().ptr();
     bad_index_error = bad_index.release().ptr();
   });
-  m.def("on_write", [](py::object noter) { note_writes = noter.release().ptr(); });
+  m.def("write_parts", &use_writes);
   m.def("recording_parts", &use_recording);
   m.def("backward_parts", &use_backward);
   m.def("backward", [](py::object tensor, py::object dy, bool retain_graph) {

@@ -131,12 +131,7 @@ PyObject* BoundPlan::call(PyObject* const* args, Py_ssize_t n) {
   return results;
 }
 
-bool BoundPlan::tell_writes() const {
-  if (PyBytes_GET_SIZE(changed_.ptr()) == 0) return true;
-  PyObject* done = PyObject_CallOneArg(note_writes, changed_.ptr());
-  Py_XDECREF(done);
-  return done != nullptr;
-}
+bool BoundPlan::tell_writes() const { return PyBytes_GET_SIZE(changed_.ptr()) == 0 || note_writes(changed_.ptr()); }
 
 void BoundPlan::explain_failure() const {
   py::error_already_set why;

@@ -43,7 +43,7 @@ def wrote(*arrays: Any) -> None:
 
 
 def wrote_ids(ids: bytes) -> None:
-    """`wrote` for what `owners` gave, or a compiled kernel."""
+    """`wrote` for what `owners` gave; compiled kernels do the same (csrc/bindings/eager.cpp)."""
     LOG.append(ids)
     state.clock = state.folded + len(LOG)
     if len(LOG) == MOST_LOGGED:

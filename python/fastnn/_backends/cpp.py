@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from .. import _env
-from .._registry import BadIndex, Op, Refused
-from .._writes import wrote_ids
+from .._registry import BadIndex, Op, Refused, state
+from .._writes import LOG, MOST_LOGGED, fold
 
 NAME = "cpp"
 PARTS = ("", "shape", "dtype")  # of what a node saves, as in csrc/bindings/apply.h
@@ -25,7 +25,7 @@ except ImportError as error:
 
 if core is not None:
     core.exceptions(Refused, BadIndex)
-    core.on_write(wrote_ids)
+    core.write_parts(LOG, fold, MOST_LOGGED, state)
     if _env.isa() != "auto" and not core.set_isa(_env.isa()):
         supported = ", ".join(core.supported_isas())
         _env.refuse(ValueError(f"FASTNN_ISA={_env.isa()!r} cannot run on this machine; it supports {supported}"))
