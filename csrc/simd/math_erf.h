@@ -1,4 +1,4 @@
-// erf, erfc, and the normal distribution's functions. The tail erfc(a / sqrt 2) = exp(-a^2 / 2) g(a), a >= 0, keeps its
+// erf and the normal distribution's functions. The tail P(Z > a) = exp(-a^2 / 2) g(a) / 2, a >= 0, keeps its
 // relative accuracy until it underflows: the rounding error of a^2 is carried along. Fits of our own throughout.
 #pragma once
 
@@ -8,51 +8,75 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-// -log g(a) = constant + (a - center) w(a - center): two fits with absolute errors 2^-28.4 and 2^-26.6.
-struct TailFit {
-  Vec<float> constant, offset, w;
-};
+// P(Z > a) for a <= 4.5: polynomials around the multiples of a width that has few bits, with relative errors of
+// 2^-24.2 at most.
+constexpr float near_width = 0.291015625f;
+alignas(64) constexpr float near_tail[7][16] = {
+    {0.5f, 0.38551968f, 0.2802728f, 0.19131877f, 0.12219934f, 0.072823815f, 0.04039733f, 0.020819541f, 9.952733e-03f,
+     4.40758e-03f, 1.8062405e-03f, 6.8434933e-04f, 2.3954091e-04f, 7.741148e-05f, 2.3084536e-05f, 6.3493267e-06f},
+    {-0.3989423f, -0.38240173f, -0.33678225f, -0.27251983f, -0.20261264f, -0.13840589f, -0.086868465f, -0.05009441f,
+     -0.026542142f, -0.0129211815f, -5.7794703e-03f, -2.3751631e-03f, -8.96847e-04f, -3.1114504e-04f, -9.9180645e-05f,
+     -2.9047626e-05f},
+    {1.0945728e-06f, 0.055643573f, 0.09801233f, 0.11896054f, 0.117927216f, 0.10069737f, 0.07584042f, 0.05102409f,
+     0.030896936f, 0.016921192f, 8.409584e-03f, 3.8016431e-03f, 1.5659786e-03f, 5.885622e-04f, 2.020411e-04f,
+     6.339966e-05f},
+    {0.0664559f, 0.05833728f, 0.03711533f, 0.010803661f, -0.011990364f, -0.02577271f, -0.029662903f, -0.026298232f,
+     -0.01955371f, -0.012619504f, -7.1945162e-03f, -3.6606807e-03f, -1.6734165e-03f, -6.9034897e-04f, -2.578514e-04f,
+     -8.740609e-05f},
+    {4.7639938e-04f, -0.013659336f, -0.022149308f, -0.022103198f, -0.01619932f, -7.603373e-03f, 2.8605526e-04f,
+     4.866895e-03f, 6.2059443e-03f, 5.443013e-03f, 3.8323489e-03f, 2.296927e-03f, 1.2000183e-03f, 5.548753e-04f,
+     2.2904793e-04f, 8.4844905e-05f},
+    {-0.012988656f, -7.993807e-03f, -3.001306e-03f, 2.0987687e-03f, 5.5904393e-03f, 6.0552075e-03f, 4.3226816e-03f,
+     1.9692867e-03f, 5.377462e-05f, -9.5169997e-04f, -1.147852e-03f, -9.2215545e-04f, -5.8779924e-04f, -3.173443e-04f,
+     -1.4863741e-04f, -6.140753e-05f},
+    {7.3200692e-03f, 6.608477e-03f, 0.01580902f, 3.7959963e-04f, 1.9935414e-03f, 5.2653914e-03f, -5.9449155e-04f,
+     -6.791534e-04f, -1.21894984e-04f, -3.0986132e-04f, 5.573619e-05f, 1.6272653e-04f, 1.8023697e-04f, 1.2458485e-04f,
+     6.7616216e-05f, 3.249685e-05f}};
 
-FASTNN_INLINE TailFit fit_tail(Vec<float> a) {
-  const Vec<float> near = a - 1.4163843393325806f;
-  const Vec<float> near_w = wide_polynomial(
-      near, {4.514779e-01f, -7.8350745e-02f, 1.4672316e-02f, -2.5046978e-03f, 3.4926293e-04f, -2.9653062e-05f,
-             -2.3210482e-06f, 1.6721273e-06f, -4.0139398e-07f, 5.8289686e-08f, -4.910625e-09f, 1.8133452e-10f});
-  const TailFit fit{Vec<float>(0.8505859375f), near, near_w};
-  const Mask<float> outside = a > Vec<float>(4.5f);
-  if (!any(outside)) [[likely]]
-    return fit;
-  const Vec<float> far = a - 9.205194473266602f;
-  const Vec<float> far_w = wide_polynomial(
-      far, {1.0620964e-01f, -5.5195903e-03f, 3.745131e-04f, -2.7999078e-05f, 2.189948e-06f, -1.7569924e-07f,
-            1.3887108e-08f, -1.0269784e-09f, 9.2439785e-11f, -1.0549543e-11f, 6.311906e-13f});
-  return {select(outside, Vec<float>(2.45703125f), fit.constant), select(outside, far, near),
-          select(outside, far_w, near_w)};
-}
-
-// factor * erfc(a / sqrt 2), where a = argument.high + argument.low and -a^2 / 2 = square.high + square.low. log g
-// joins the argument of the exponential before its reduction, so that only the last product rounds at the size of the
-// result.
-FASTNN_INLINE Vec<float> times_tail(Vec<float> factor, Pair<float> argument, Pair<float> square) {
+// factor * P(Z > a) for a > 4.5. log g = -(constant + offset w), with an absolute error of 2^-26.6, joins the argument
+// of the exponential before its reduction, so that only the last product rounds at the size of the result.
+FASTNN_INLINE Vec<float> times_far_tail(Vec<float> factor, Vec<float> a) {
   using C = ExpConstants<float>;
-  const auto [constant, offset, w] = fit_tail(argument.high);
+  const Vec<float> constant(2.45703125f), offset = a - 9.205194473266602f;
+  const Vec<float> w = wide_polynomial(
+      offset, {1.0620964e-01f, -5.5195903e-03f, 3.745131e-04f, -2.7999078e-05f, 2.189948e-06f, -1.7569924e-07f,
+               1.3887108e-08f, -1.0269784e-09f, 9.2439785e-11f, -1.0549543e-11f, 6.311906e-13f});
+  const Pair<float> square = exact_product(a, a * -0.5f);
   const Vec<float> n = nearest_exponent(square.high - fma(offset, w, constant));
   const Vec<float> whole = fma(n, Vec<float>(C::ln2_high), constant);  // exact
   const Vec<float> first = square.high - whole;
   const Vec<float> low = fnma(n, Vec<float>(C::ln2_low), square.low + (square.high - (first + whole)));
   const Vec<float> r = fnma(offset, w, first) + low;
-  return scale(fma(factor, exp_less_one(r), factor), n);
+  return scale(fma(factor, exp_less_one(r), factor), n - 1.0f);
+}
+
+// Where the tails are zero, even times a.
+template <class T>
+constexpr T end_of_tail = std::is_same_v<T, float> ? T(14.6) : T(38.7);
+template <class T>
+FASTNN_INLINE Vec<T> within_tail(Vec<T> a) {
+  return min(Vec<T>(end_of_tail<T>), a);
+}
+
+// factor * P(Z > a), where the factor is a or less. (It is bounded too: infinity times zero is NaN.)
+FASTNN_INLINE Vec<float> times_tail(Vec<float> factor, Vec<float> a) {
+  const Vec<float> sum = fma(a, Vec<float>(1 / near_width), Vec<float>(Format<float>::shift));
+  const Vec<float> t = fnma(sum - Format<float>::shift, Vec<float>(near_width), a);
+  const Vec<float> near = factor * piecewise_polynomial(t, bits(sum), near_tail);
+  const Mask<float> far = a > Vec<float>(4.5f);
+  if (!any(far)) [[likely]]
+    return near;
+  return select(far, times_far_tail(within_tail(factor), within_tail(a)), near);
 }
 
 // g(a) = t h(t - 0.41...) with t = 1 / (1 + a / 4), error 2^-55.1 for a <= 38.7; the rounding errors of t and of the
 // products are carried.
-FASTNN_INLINE Vec<double> times_tail(Vec<double> factor, Pair<double> argument, Pair<double> square) {
-  const auto [n, r] = reduce_exp(square);
-  const Vec<double> one(1.0), quarter = argument.high * 0.25;
-  const Vec<double> d = one + quarter;
-  const Vec<double> d_low = fma(argument.low, Vec<double>(0.25), quarter - (d - one));
+FASTNN_INLINE Vec<double> times_tail(Vec<double> unbounded_factor, Vec<double> unbounded) {
+  const Vec<double> factor = within_tail(unbounded_factor), a = within_tail(unbounded);
+  const auto [n, r] = reduce_exp(exact_product(a, a * -0.5));
+  const Vec<double> one(1.0), quarter = a * 0.25, d = one + quarter;
   const Vec<double> t = one / d;
-  const Vec<double> t_error = fnma(t, d_low, exact_remainder(t, d, one));  // relative
+  const Vec<double> t_error = fnma(t, quarter - (d - one), exact_remainder(t, d, one));  // relative
   const Vec<double> s = t - 0.4130859375;
   const Vec<double> h =
       wide_polynomial(s, {0.330193795226953,     0.4889823620174993,   0.6007614050121133,    0.5884739752397081,
@@ -66,25 +90,20 @@ FASTNN_INLINE Vec<double> times_tail(Vec<double> factor, Pair<double> argument, 
   const auto [ft, ft_low] = exact_product(factor, t);
   const auto [fth, fth_low] = exact_product(ft, h);
   const Vec<double> low = fma(ft_low, h, fth_low);
-  return scale(fth + fma(fth, fma(sensitivity, t_error, exp_less_one(r)), low), n);
+  return scale(fth + fma(fth, fma(sensitivity, t_error, exp_less_one(r)), low), n - 1.0);
 }
-
-// Where the tails are zero, even times a.
-template <class T>
-constexpr T end_of_tail = std::is_same_v<T, float> ? T(14.6) : T(38.7);
 
 // The standard normal distribution: P(Z < x).
 template <class T>
 FASTNN_INLINE Vec<T> normal_cdf(Vec<T> x) {
-  const Vec<T> a = min(Vec<T>(end_of_tail<T>), abs(x));
-  const Vec<T> tail = times_tail(Vec<T>(T(0.5)), {a, Vec<T>{}}, exact_product(a, a * T(-0.5)));
+  const Vec<T> tail = times_tail(Vec<T>(T(1)), abs(x));
   return select(x > Vec<T>{}, T(1) - tail, tail);
 }
 
 // Its density exp(-x^2 / 2) / sqrt(2 pi).
 template <class T>
 FASTNN_INLINE Vec<T> normal_pdf(Vec<T> x) {
-  const Vec<T> a = min(Vec<T>(end_of_tail<T>), abs(x)), factor(T(0.39894228040143267794));
+  const Vec<T> a = within_tail(abs(x)), factor(T(0.39894228040143267794));
   const auto [n, r] = reduce_exp(exact_product(a, a * T(-0.5)));
   return scale(fma(factor, exp_less_one(r), factor), n);
 }
@@ -92,20 +111,8 @@ FASTNN_INLINE Vec<T> normal_pdf(Vec<T> x) {
 // x P(Z < x) = max(x, 0) - |x| P(Z > |x|). The tail is not computed first and multiplied then: it may be subnormal.
 template <class T>
 FASTNN_INLINE Vec<T> gelu(Vec<T> x) {
-  const Vec<T> a = min(Vec<T>(end_of_tail<T>), abs(x));
   // max takes the second of two zeros, and so keeps the sign of x = 0.
-  return max(Vec<T>(T(-0.0)), x) - times_tail(a * T(0.5), {a, Vec<T>{}}, exact_product(a, a * T(-0.5)));
-}
-
-template <class T>
-FASTNN_INLINE Vec<T> erfc(Vec<T> x) {
-  constexpr double root2 = 1.41421356237309504880, root2_low = -9.66729331345291345e-17;
-  constexpr T high = T(root2), low = T(root2 - double(high) + root2_low);
-  const Vec<T> a = min(Vec<T>(end_of_tail<T> / high), abs(x));
-  const Pair<T> argument = exact_product(a, Vec<T>(high));
-  const Vec<T> tail =
-      times_tail(Vec<T>(T(1)), {argument.high, fma(a, Vec<T>(low), argument.low)}, exact_product(a, -a));
-  return select(x < Vec<T>{}, T(2) - tail, tail);
+  return max(Vec<T>(T(-0.0)), x) - times_tail(abs(x), abs(x));
 }
 
 // erf x = x + x p(x^2) for small x, 1 - exp(-x u(x)) for large (the form is N. Juffa's).

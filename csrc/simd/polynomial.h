@@ -38,5 +38,17 @@ FASTNN_INLINE Vec<T> wide_polynomial(Vec<T> x, const T (&c)[N]) {
   }
 }
 
+// A polynomial of its own for each of 16 intervals: row k of the table holds the coefficients of x^k by interval,
+// mod 16.
+template <int First = 0, int N>
+FASTNN_INLINE Vec<float> piecewise_polynomial(Vec<float> x, IVec<float> interval, const float (&c)[N][16]) {
+  const Vec<float> term = look_up(c[First], interval);
+  if constexpr (First + 1 == N) {
+    return term;
+  } else {
+    return fma(piecewise_polynomial<First + 1>(x, interval, c), x, term);
+  }
+}
+
 }  // namespace
 }  // namespace fastnn::FASTNN_ISA
