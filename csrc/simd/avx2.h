@@ -84,6 +84,9 @@ FASTNN_INLINE DoubleValue round_to(DoubleValue v) {
 FASTNN_INLINE FloatBits to_bits(FloatValue v) { return (FloatBits)_mm256_cvtps_epi32(v); }
 FASTNN_INLINE FloatValue to_value(FloatBits v) { return _mm256_cvtepi32_ps((__m256i)v); }
 
+FASTNN_INLINE FloatValue look_up(const float (&table)[8], FloatBits index) {
+  return _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)index);
+}
 FASTNN_INLINE FloatValue look_up(const float (&table)[16], FloatBits index) {
   const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), (__m256i)index);
   const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), (__m256i)index);

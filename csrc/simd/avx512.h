@@ -123,6 +123,10 @@ FASTNN_INLINE DoubleValue split_exponent(DoubleValue v, DoubleValue& exponent) {
 FASTNN_INLINE FloatValue look_up(const float (&table)[16], FloatBits index) {
   return _mm512_maskz_permutexvar_ps(all_floats, (__m512i)index, _mm512_loadu_ps(table));
 }
+FASTNN_INLINE FloatValue look_up(const float (&table)[8], FloatBits index) {
+  const __m512 twice = _mm512_maskz_broadcast_f32x8(all_floats, _mm256_loadu_ps(table));
+  return _mm512_maskz_permutexvar_ps(all_floats, (__m512i)index, twice);
+}
 
 FASTNN_INLINE DoubleValue widen_low(FloatValue v) {
   const auto half = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);

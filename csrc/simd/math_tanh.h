@@ -13,17 +13,33 @@ FASTNN_INLINE Vec<T> negative_abs(Vec<T> x) {
 
 // tanh |x| = -E / (2 + E) with E = expm1(-2 |x|). What ln 2 lacks in the argument of E is less than its rounding, since
 // 2^n is small where n is large.
-template <class T>
-FASTNN_INLINE Vec<T> tanh(Vec<T> x) {
-  using F = Format<T>;
-  constexpr T farthest = std::is_same_v<T, float> ? T(-10) : T(-20);  // tanh is 1 beyond
+FASTNN_INLINE Vec<double> tanh(Vec<double> x) {
+  using F = Format<double>;
   constexpr int bias = static_cast<int>(F::exponent_bias);
-  const Vec<T> near = max(Vec<T>(farthest), negative_abs(x)), twice = near + near;
-  const Vec<T> sum = shifted_exponent<bias>(twice);
-  const Vec<T> r = fnma(sum - (F::shift + bias), Vec<T>(T(0.69314718055994530942)), twice);
-  const Vec<T> power = from_bits(bits(sum) << F::fraction_bits);
-  const Vec<T> minus_e = fnma(power, exp_less_one(r), T(1) - power);
-  return from_bits(bits(minus_e / (T(2) - minus_e)) | sign_bit(x));
+  const Vec<double> near = max(Vec<double>(-20.0), negative_abs(x)), twice = near + near;  // tanh is 1 beyond
+  const Vec<double> sum = shifted_exponent<bias>(twice);
+  const Vec<double> r = fnma(sum - (F::shift + bias), Vec<double>(0.69314718055994530942), twice);
+  const Vec<double> power = from_bits(bits(sum) << F::fraction_bits);
+  const Vec<double> minus_e = fnma(power, exp_less_one(r), 1.0 - power);
+  return from_bits(bits(minus_e / (2.0 - minus_e)) | sign_bit(x));
+}
+
+// tanh(c + t) = h + (1 - h^2) t / (m + h t), h = tanh c, where m = t / tanh t is 1 + t^2 / 3 - t^4 / 45 ..., three
+// terms fitted for all intervals together. The intervals are those between the numbers of three bits from 3 to 12, less
+// 3; the first has its center at 0, and all but the last such that h is a float to within a hundredth of its last
+// place. The last center is .016 too small, whereby tanh of 9 and more is 1. With 16 centers two terms do, 7 % faster
+// on AVX-512 and a third slower on AVX2; (h m + t) / (m + h t) is faster and 2.4 ULP off, for its sums round near 1.
+constexpr float tanh_centers[8] = {5.8595996f, 7.75246f,   0.0f,       0.7171458f,
+                                   1.4300733f, 2.4273806f, 3.4286754f, 4.4324784f};
+constexpr float tanh_at_centers[8] = {0.9999837f, 0.99999964f, 0.0f,       0.61513823f,
+                                      0.8916816f, 0.9845381f,  0.9978988f, 0.99971753f};
+
+FASTNN_INLINE Vec<float> tanh(Vec<float> x) {
+  const Vec<float> a = min(Vec<float>(8.999999f), abs(x));
+  const IVec<float> interval = bits(a + 3.0f) >> (Format<float>::fraction_bits - 2);
+  const Vec<float> t = a - look_up(tanh_centers, interval), h = look_up(tanh_at_centers, interval);
+  const Vec<float> m = polynomial(t * t, {1.0f, 0.3333327f, -0.022207035f, 0.0020142929f});
+  return from_bits(bits(fma(fnma(h, h, Vec<float>(1.0f)), t / fma(h, t, m), h)) | sign_bit(x));
 }
 
 // exp(-x) for x within these limits, times 2^-offset, is a normal number.

@@ -52,8 +52,10 @@ FASTNN_INLINE void store_first(double* p, DoubleValue v, int n) {
   if (n > 1) p[1] = v[1];
 }
 
-FASTNN_INLINE FloatValue look_up(const float (&table)[16], FloatBits index) {
-  return FloatValue{table[index[0] & 15], table[index[1] & 15], table[index[2] & 15], table[index[3] & 15]};
+template <int N>
+FASTNN_INLINE FloatValue look_up(const float (&table)[N], FloatBits index) {
+  constexpr int mask = N - 1;
+  return FloatValue{table[index[0] & mask], table[index[1] & mask], table[index[2] & mask], table[index[3] & mask]};
 }
 #endif
 

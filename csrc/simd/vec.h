@@ -213,8 +213,11 @@ FASTNN_INLINE Vec<T> from_integer(IVec<T> a) {
   return to_value(a.v);
 }
 
-// table[index mod 16]
-FASTNN_INLINE Vec<float> look_up(const float (&table)[16], IVec<float> index) { return look_up(table, index.v); }
+// table[index mod N], where N is 8 or 16.
+template <int N>
+FASTNN_INLINE Vec<float> look_up(const float (&table)[N], IVec<float> index) {
+  return look_up(table, index.v);
+}
 
 // The lower and the upper half of a float vector as doubles, and back (rounding to nearest).
 FASTNN_INLINE Vec<double> widen_lower(Vec<float> a) { return widen_low(a.v); }
