@@ -84,15 +84,19 @@ FASTNN_INLINE Vec<T> clamp(T low, T high, Vec<T> x) {
 // Where exp itself is wanted in float32, n is a multiple of 1 / 16, 2^n comes from a table in a register, and r^3 is
 // the last term for |r| <= ln 2 / 32. In float64 n is an integer.
 //
-// An exponent x / ln 2, rounded to n, as n + shift; n + Offset is in the low bits.
+// An exponent x / ln 2, or -x / ln 2, rounded to n, as n + shift; n + Offset is in the low bits.
 template <class T>
 constexpr T fine_shift = Format<T>::shift;
 template <>
 constexpr float fine_shift<float> = Format<float>::shift / 16;
 
-template <int Offset = 0, class T>
+template <class T>
 FASTNN_INLINE Vec<T> fine_exponent(Vec<T> x) {
-  return fma(x, Vec<T>(T(1.44269504088896340736)), Vec<T>(fine_shift<T> + Offset));
+  return fma(x, Vec<T>(T(1.44269504088896340736)), Vec<T>(fine_shift<T>));
+}
+template <int Offset, class T>
+FASTNN_INLINE Vec<T> fine_exponent_minus(Vec<T> x) {
+  return fnma(x, Vec<T>(T(1.44269504088896340736)), Vec<T>(fine_shift<T> + Offset));
 }
 
 // factor * 2^(k / 16); what these lack, as a part of them; the floats of which the sum with k << 19 is their bits.
@@ -167,18 +171,18 @@ FASTNN_INLINE Vec<float> exact_fine_exp(IVec<float> sum, Vec<float> r) {
 }
 FASTNN_INLINE Vec<double> exact_fine_exp(IVec<double> sum, Vec<double> r) { return fine_exp(sum, r); }
 
-// exp(x) 2^Offset where that is a normal number with those around it, times the factor of the roots.
+// exp(-x) 2^Offset where that is a normal number with those around it, times the factor of the roots.
 template <int Offset, class T>
-FASTNN_INLINE Vec<T> exp_normal(const Roots& from, Vec<T> x) {
-  const Vec<T> sum = fine_exponent<Offset>(x);
-  return times_fine_exp(from_bits(fine_power(from, bits(sum))), fine_rest(x, sum - (fine_shift<T> + Offset)));
+FASTNN_INLINE Vec<T> exp_minus(const Roots& from, Vec<T> x) {
+  const Vec<T> sum = fine_exponent_minus<Offset>(x);
+  return times_fine_exp(from_bits(fine_power(from, bits(sum))), fine_rest(-x, sum - (fine_shift<T> + Offset)));
 }
 
-// exp(x), its exponent's bits lessened by `less`, where that is a normal number.
+// exp(-x), its exponent's bits lessened by `less`, where that is a normal number.
 template <class T>
-FASTNN_INLINE Vec<T> exact_exp_normal(Vec<T> x, IVec<T> less = IVec<T>(0)) {
-  const Vec<T> sum = fine_exponent(x);
-  return times_exact_exp(from_bits(fine_power(roots, bits(sum)) - less), bits(sum), fine_rest(x, sum - fine_shift<T>));
+FASTNN_INLINE Vec<T> exact_exp_minus(Vec<T> x, IVec<T> less = IVec<T>(0)) {
+  const Vec<T> sum = fine_exponent_minus<0>(x);
+  return times_exact_exp(from_bits(fine_power(roots, bits(sum)) - less), bits(sum), fine_rest(-x, sum - fine_shift<T>));
 }
 
 // exp without clamping: x a Vec<T> or a Pair<T> within the limits in ExpConstants.

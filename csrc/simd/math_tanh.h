@@ -66,7 +66,7 @@ constexpr Roots logistic_roots{double(LogisticRange<float>::factor)};
 template <class T>
 FASTNN_INLINE Vec<T> sigmoid(Vec<T> x) {
   using R = LogisticRange<T>;
-  return R::unit / (R::unit + exp_normal<-R::offset>(logistic_roots, -clamp(R::lowest, R::highest, x)));
+  return R::unit / (R::unit + exp_minus<-R::offset>(logistic_roots, clamp(R::lowest, R::highest, x)));
 }
 
 // factor * sigmoid(x), a zero with the sign of the factor for x far below 0. Only those x are scaled whose exponential
@@ -74,13 +74,13 @@ FASTNN_INLINE Vec<T> sigmoid(Vec<T> x) {
 template <class T>
 FASTNN_INLINE Vec<T> times_sigmoid(Vec<T> factor, Vec<T> x) {
   using R = LogisticRange<T>;
-  const Vec<T> minus_x = -min(Vec<T>(R::highest), x);
-  const Mask<T> near = x > Vec<T>(T(-R::offset));
-  if (all(near)) [[likely]]
-    return factor / (T(1) + exact_exp_normal(minus_x));
-  const IVec<T> less = select(near, IVec<T>(0), IVec<T>(R::offset) << Format<T>::fraction_bits);
+  const Vec<T> near = factor / (T(1) + exact_exp_minus(x));
+  const Vec<T> limit(T(R::offset));
+  if (!any(abs(x) > limit)) [[likely]]
+    return near;
+  const IVec<T> less = select(x < -limit, IVec<T>(R::offset) << Format<T>::fraction_bits, IVec<T>(0));
   const Vec<T> one = from_bits(IVec<T>(Format<T>::one) - less);
-  const Vec<T> y = factor / (one + exact_exp_normal(min(Vec<T>(-R::lowest), minus_x), less)) * one;
+  const Vec<T> y = factor / (one + exact_exp_minus(clamp(R::lowest, R::highest, x), less)) * one;
   return select(x < Vec<T>(R::lowest), copysign(Vec<T>{}, factor), y);
 }
 
