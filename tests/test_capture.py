@@ -13,6 +13,7 @@ import pytest
 
 import fastnn
 from fastnn import nn, ops, optim
+from fastnn._registry import OPS, op
 from fastnn.capture import CaptureError
 
 OPTIMIZERS = {
@@ -196,12 +197,48 @@ def test_own_function_is_a_call_back(target: str) -> None:
         assert "Square (call-back)" in run.report()
 
 
+def test_usual_calls_are_quick(target: str) -> None:
+    """Arrays by position, one Tensor out: on the compiled backend no Python stands between a call and its plan."""
+    step, pair = fastnn.compile(lambda x, y: x * y), fastnn.compile(lambda x, y: (x * y, x + y))
+    for run in (step, pair):
+        for _ in range(3):
+            run(some(3), some(3))
+        assert (run.quick is not None) == (target.startswith("cpp") and run is step)
+    for _ in range(2):
+        step(some(4), some(4))
+    assert same(step(some(3), some(3)), fastnn.tensor(some(3) * some(3)))  # another plan than that used last
+
+
+def test_an_op_declared_in_a_step_is_recorded(target: str) -> None:
+    def step(x: Any) -> Any:
+        if "doubled_here" not in OPS:
+            declare()
+        return OPS["doubled_here"].public(x) * 3
+
+    def declare() -> None:
+        @op
+        def doubled_here(x: Any) -> Any:
+            """Twice x."""
+            return 2 * x
+
+    try:
+        run = fastnn.compile(step)
+        for _ in range(3):
+            assert same(run(some(3)), fastnn.tensor(some(3) * 2 * 3))
+    finally:
+        OPS.pop("doubled_here", None)
+
+
 def test_bad_index_in_a_replay(target: str) -> None:
     step = fastnn.compile(lambda x, y: nn.functional.cross_entropy(x, y))
     x, words = some(3, 4), set()
     for _ in range(3):
         step(x, np.array([0, 1, 2]))
-    for call in (step, lambda x, y: nn.functional.cross_entropy(fastnn.tensor(x), fastnn.tensor(y))):
+    for call in (
+        step,
+        lambda x, y: step.plans[0].call((x, y), {}),
+        lambda x, y: nn.functional.cross_entropy(fastnn.tensor(x), fastnn.tensor(y)),
+    ):
         with pytest.raises(IndexError) as error:
             call(x, np.array([0, 1, 9]))
         words.add(str(error.value))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import gc
+import weakref
 from collections import namedtuple
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 import fastnn
 from fastnn import nn, ops
-from fastnn.capture import CaptureError
+from fastnn.capture import CaptureError, Compiled
 
 State = namedtuple("State", "h c")
 
@@ -67,28 +70,54 @@ def test_changes_of_arguments_in_structures_are_the_callers(target: str) -> None
         assert np.array_equal(x.numpy(), want)
 
 
-def test_methods_are_bound(target: str) -> None:
-    """Each object has plans of its own, and a module's forward is captured where it is called as a module."""
+def test_methods_are_of_objects(target: str) -> None:
+    """Each object has plans of its own, whatever it is equal to, and is not kept alive by them."""
 
+    @dataclasses.dataclass  # equal and not hashable
+    class Scaled:
+        name: str
+        factor: Any = dataclasses.field(compare=False)
+
+        @fastnn.compile
+        def times(self, x: Any) -> Any:
+            calls.append(self.name)
+            return x * self.factor
+
+    calls: list[str] = []
+    two, three = Scaled("a", fastnn.ones(2) * 2), Scaled("a", fastnn.ones(2) * 3)
+    for _ in range(4):
+        assert two.times(fastnn.ones(2)).tolist() == [2, 2]
+        assert three.times(x=fastnn.ones(2)).tolist() == [3, 3]
+    assert len(calls) == 4
+    assert [int(n) for n, _ in two.times.run_epoch([np.ones((4, 2), np.float32)], np.arange(4), 1)]
+    assert isinstance(Scaled.times, Compiled)
+    there = weakref.ref(two)
+    del two
+    gc.collect()
+    assert there() is None
+
+
+def test_a_modules_forward_may_be_compiled(target: str) -> None:
     class Scaled(nn.Module):
-        calls = 0
-
-        def __init__(self, factor: float) -> None:
+        def __init__(self) -> None:
             super().__init__()
-            self.factor = nn.Parameter(np.float32(factor) * np.ones(2, np.float32))
+            self.factor = nn.Parameter(np.ones(2, np.float32))
 
         @fastnn.compile
         def forward(self, x: Any) -> Any:
-            Scaled.calls += 1
             return x * self.factor
 
-    two, three = Scaled(2), Scaled(3)
+    model = Scaled()
     with fastnn.no_grad():
         for _ in range(4):
-            assert two(fastnn.ones(2)).tolist() == [2, 2]
-            assert three(fastnn.ones(2)).tolist() == [3, 3]
-    assert Scaled.calls == 4
-    assert isinstance(Scaled.forward, fastnn.capture.Compiled)
+            assert model(fastnn.ones(2)).tolist() == [1, 1]
+
+
+def test_arguments_that_keep_changing_are_told() -> None:
+    step = fastnn.compile(lambda x: x * 2)
+    with pytest.warns(RuntimeWarning, match="more than 8 signatures; argument 0 keeps changing"):
+        for n in range(1, 10):
+            step(fastnn.ones(n))
 
 
 def test_refused() -> None:

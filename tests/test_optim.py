@@ -427,14 +427,27 @@ def test_penalties() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_averages_end_at_zero(dtype: type, target: str) -> None:
+def test_averages_of_gradients_end_at_zero(dtype: type, target: str) -> None:
     """The least normal number, halved, is 0, not a subnormal one; others decay, and NaN stays."""
     start = np.array([np.finfo(dtype).tiny, 0, 1, np.nan], dtype)
     p, g, count = np.ones_like(start), np.zeros_like(start), np.array(3)
-    averages = [start.copy() for _ in range(6)]
-    v, m, squares, spread, buffer, mean = ([a] for a in averages)
+    v, m, buffer, mean = ([start.copy()] for _ in range(4))
+    squares = [np.ones_like(start)]
     fastnn.ops.sgd([p], [g], v, [count], lr=0.1, momentum=0.5)
-    fastnn.ops.adam([p], [g], m, squares, [], [count], lr=0.1, beta1=0.5, beta2=0.5)
-    fastnn.ops.rmsprop([p], [g], spread, buffer, mean, [count], lr=0.1, alpha=0.5, momentum=0.5, centered=1)
-    for a in averages:
-        np.testing.assert_array_equal(a, [0, 0, 0.5, np.nan])
+    fastnn.ops.adam([p], [g], m, squares, [], [count], lr=0.1, beta1=0.5)
+    fastnn.ops.rmsprop([p], [g], squares, buffer, mean, [count], lr=0.1, alpha=0.5, momentum=0.5, centered=1)
+    for a in (v, m, buffer, mean):
+        np.testing.assert_array_equal(a[0], [0, 0, 0.5, np.nan])
+
+
+@pytest.mark.parametrize("g", [1e-18, 1e-19, 1e-20, 1e-21])
+@pytest.mark.parametrize("options", [{"centered": True}, {"eps": 0}])
+def test_tiny_gradients_make_no_nan(g: float, options: dict[str, Any], target: str) -> None:
+    """Their squares are subnormal."""
+    kind: Any = optim.RMSprop if "centered" in options else optim.Adam
+    p = tensor(np.ones(20), np.float32).requires_grad_()
+    optimizer = kind([p], lr=0.01, **options)
+    for _ in range(5):
+        p.grad = tensor(np.full(20, g), np.float32)
+        optimizer.step()
+    assert np.isfinite(p.array).all()

@@ -135,7 +135,7 @@ bool BoundPlan::tell_writes() const { return PyBytes_GET_SIZE(changed_.ptr()) ==
 
 void BoundPlan::explain_failure() const {
   py::error_already_set why;
-  tell_writes();  // a call that fails may have written, too
+  if (!tell_writes()) PyErr_Clear();  // a call that fails may have written, too
   if (!why.matches(bad_index_error)) return why.restore();
   PyObject* better = PyObject_CallOneArg(explain_.ptr(), why.value().ptr());
   if (!better) return;

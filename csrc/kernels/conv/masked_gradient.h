@@ -96,7 +96,7 @@ void WeightGradient<T>::masked_box(int64_t number, bool first, Range c, Range of
               call.start = q > 0 ? partial + place : nullptr;
               call.c = last ? own + n * columns * c.size() * taps + place : partial + place;
               call.addend[0] = {call.c, columns};
-              run_masked<T, masked_panel, 0>(call, masks, channels);
+              run_masked<T, masked_panel_vectors, 0>(call, masks, channels);
             }
           }
     }

@@ -8,15 +8,15 @@
 namespace fastnn::FASTNN_ISA {
 namespace {
 
-// One row at a time: 4 vectors and more hide the latency of their own chains, and of B what a piece of a row reads
-// again and again, 24 KB, stays in the first cache; 4 and 8 vectors take up to 5 % longer. Two rows that share what
-// they read of B multiply it wherever either has a value, at 75 % of k where half of each have one: .8 of gemm's time
-// at best. They win by 8 % where neighbors' values coincide as the pixels of MNIST do. Lists of places instead of masks
-// took .7 of gemm's time for .63, since they are written, and read beside B; a mask also tells the processor early
-// where a row ends.
+// One row at a time, 6 vectors of it: their chains hide each other's latency, and of B what a piece of a row reads
+// again and again, 24 KB, stays in the first cache; 4 and 8 vectors take up to 5 % longer. (Of AVX2's vectors, 8 are 16
+// KB.) Two rows that share what they read of B multiply it wherever either has a value, at 75 % of k where half of each
+// have one: .8 of gemm's time at best. They win by 8 % where neighbors' values coincide as the pixels of MNIST do.
+// Lists of places instead of masks took .7 of gemm's time for .63, since they are written, and read beside B; a mask
+// also tells the processor early where a row ends.
 constexpr int masked_vectors = vector_bytes == 64 ? 6 : 8;
 constexpr int64_t masked_steps = 64;
-// But one tile of 7 vectors is better than 4 and 3, which wait for their chains (200 x 64 x 100: .93 of the time).
+// But one tile of 7 vectors is better than 4 and 3, since 3 wait for their chains (200 x 64 x 100: .93 of the time).
 constexpr int masked_most = vector_bytes == 64 ? 7 : 8;
 FASTNN_INLINE int64_t widest_masked(int64_t vectors) {
   return 10 * (round_up(vectors, masked_vectors) - vectors) > vectors ? masked_most : masked_vectors;

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import threading
-import types
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -35,9 +35,9 @@ def compile(function: Any = None, *, check: bool = False) -> Any:
     Parameters
     ----------
     function : callable or Module
-        A function, or a method in its class, takes arrays, Tensors or hashable values by position or name, and returns
-        Tensors, beside values that stay the same; both alone or in tuples, lists and dicts. A Module's forward does,
-        too. Without it, `compile` returns a decorator.
+        A function takes arrays, Tensors or hashable values by position or name, and returns Tensors, beside values
+        that stay the same; both alone or in tuples, lists and dicts. A Module's forward does, too. A method in its
+        class is compiled for each object. Without a function, `compile` returns a decorator.
     check : bool, default False
         Run the function at each replay, too, and compare bit by bit what both leave behind; for finding errors, since
         that takes longer than not to compile at all. After the call all is as after one eager call.
@@ -106,6 +106,16 @@ def compiled_form(function: Any, check: bool) -> Any:
     return Compiled(function, check)
 
 
+def of_object(function: Callable[..., Any], reference: Any) -> Callable[..., Any]:
+    """A method of an object that it does not keep alive."""
+
+    @functools.wraps(function)
+    def method(*args: Any, **keywords: Any) -> Any:
+        return function(reference(), *args, **keywords)
+
+    return method
+
+
 class Compiled(QuickCall):  # type: ignore[misc]
     """A function with its plans (see `compile`); one that is `sure` to be the same each time is recorded only once."""
 
@@ -113,17 +123,26 @@ class Compiled(QuickCall):  # type: ignore[misc]
         functools.update_wrapper(self, function, updated=())
         self.function, self.check, self.sure = function, check, sure
         self.use([])
-        self.once: dict[Any, tuple[Graph, Tree]] = {}  # of a first recording, until the second
+        self.once: dict[Any, tuple[Graph, Tree, list[Any]]] = {}  # of a first recording, until the second
+        self.methods: dict[int, tuple[Any, Compiled]] = {}  # by the id of an object: a reference to it, its method
         self.lock = threading.RLock()
         self.warned: set[str] = set()
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """Where it is a method: bound to the object, which belongs to the signature as other arguments do."""
-        return self if instance is None else types.MethodType(self, instance)
+        """Where it is a method: that of the object, with plans of its own, which live as long as the object does."""
+        if instance is None:
+            return self
+        key = id(instance)
+        known = self.methods.get(key)
+        if known is None or known[0]() is not instance:
+            object_lives = weakref.ref(instance, lambda _: self.methods.pop(key, None))
+            known = self.methods[key] = object_lives, Compiled(of_object(self.function, object_lives), self.check)
+        return known[1]
 
     def replay(self, *args: Any, **keywords: Any) -> Any:
         """A call: by a plan that holds, or recorded."""
-        if state.recorder is not None:  # a compiled function inside another is part of it
+        recorder = state.recorder
+        if recorder is not None and recorder.thread == threading.get_ident():  # inside another, it is part of that
             return self.function(*args, **keywords)
         for entry in self.plans:
             out = entry.call(args, keywords)
@@ -201,11 +220,8 @@ class Compiled(QuickCall):  # type: ignore[misc]
             at += steps * batch_size
             yield steps, result
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"function": self.function, "check": self.check, "sure": self.sure}
-
-    def __setstate__(self, saved: dict[str, Any]) -> None:
-        self.__init__(**saved)  # type: ignore[misc]
+    def __reduce__(self) -> Any:
+        return type(self), (self.function, self.check, self.sure)
 
     def promote(self, entry: Entry) -> None:
         """The plan used last is tried first."""
@@ -231,8 +247,9 @@ class Compiled(QuickCall):  # type: ignore[misc]
         if not self.sure:
             before = self.once.pop(key, None)
             if before is None:
-                self.once[key] = graph, tree
-                while len(self.once) > MOST_PLANS:
+                self.once[key] = graph, tree, given.kinds()
+                if len(self.once) > MOST_PLANS:
+                    self.warn_changing([kinds for *_, kinds in self.once.values()])
                     self.once.pop(next(iter(self.once)))
                 return tree.fill(results)
             same_world(before[0], graph)
@@ -240,7 +257,7 @@ class Compiled(QuickCall):  # type: ignore[misc]
         entry = (CheckedEntry if self.check else Entry)(self, graph, recorder.real, given, tree)
         self.drop_stale()
         if len(self.plans) >= MOST_PLANS:
-            self.warn_changing()
+            self.warn_changing([e.kinds for e in self.plans])
         self.use([entry, *self.plans][:MOST_PLANS])
         return tree.fill([r.copy(order="K") for r in results])
 
@@ -271,9 +288,8 @@ class Compiled(QuickCall):  # type: ignore[misc]
             "through them: call backward within the function, or the function under no_grad, or compile a Module",
         )
 
-    def warn_changing(self) -> None:
-        """Say which argument keeps changing."""
-        kinds = [e.kinds for e in self.plans]
+    def warn_changing(self, kinds: list[Any]) -> None:
+        """Say which argument keeps changing, of these signatures."""
         changing = [str(i) for i in range(min(map(len, kinds))) if len({k[i] for k in kinds}) > 1]
         names = "argument " + ", ".join(changing) if changing else "something outside the arguments"
         self.warn(

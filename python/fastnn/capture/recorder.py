@@ -67,7 +67,7 @@ class Recorder:
     """Records one call of a step. As a context manager it makes its kernels the active ones."""
 
     one = threading.Lock()  # one recording in the process at a time
-    connected: int | None = None  # the backend whose kernels are recorded; None where ops were declared since
+    connected: int | None = None  # the backend whose kernels the recorder's columns run
 
     def __init__(self, arguments: list[Any]) -> None:
         self.arguments = arguments  # Tensors over copies of what the user gave
@@ -84,8 +84,11 @@ class Recorder:
     def __enter__(self) -> Recorder:
         self.one.acquire()
         self.real, self.entry_offset = state.active, int(random.STATE[1])
-        if Recorder.connected != self.real:
-            connect(self.real)
+        try:
+            connect_all(self.real)
+        except BaseException:
+            self.one.release()
+            raise
         state.active, state.recorder = RECORD, self
         state.recordings += 1
         return self
@@ -137,24 +140,33 @@ class Recorder:
             raise CaptureError(f"{user_line()}: {why}")
 
 
-def connect(real: int) -> None:
+def connect_all(real: int) -> None:
     """Fill the recorder's columns of all ops; once for a backend, since that is the longest part of a recording."""
-    for op in OPS.values():
-        for name, kernels, plain in (
-            (op.name, op.forward_kernels, op.view),
-            (op.name + "_backward", op.backward_kernels, op.view or op.rule_is_composite),
-        ):
-            if op.composite or kernels[real] is None:
-                continue
-            compiled = real == CPP and kernels[CPP] is not kernels[NUMPY]
-            kernels[RECORD] = kernels[real] if plain else Recorder.kernel(op, name, kernels[real], compiled)
-            kernels[RECORD_NUMPY] = kernels[NUMPY] if plain else Recorder.kernel(op, name, kernels[NUMPY], False)
-    Recorder.connected = real
+    if Recorder.connected == real:
+        return
+    Recorder.connected = real  # at once, so that what another thread declares meanwhile is connected, too
+    try:
+        for op in list(OPS.values()):
+            connect(op)
+    except BaseException:
+        Recorder.connected = None
+        raise
 
 
-def forget(_: Op) -> None:
-    """An op, or its backward, was declared."""
-    Recorder.connected = None
+def connect(op: Op) -> None:
+    """Fill the recorder's columns of an op; also called where it, or its backward, is declared."""
+    real = Recorder.connected
+    if real is None or op.composite:
+        return
+    for name, kernels, plain in (
+        (op.name, op.forward_kernels, op.view),
+        (op.name + "_backward", op.backward_kernels, op.view or op.rule_is_composite),
+    ):
+        if kernels[real] is None:
+            continue
+        compiled = real == CPP and kernels[CPP] is not kernels[NUMPY]
+        kernels[RECORD] = kernels[real] if plain else Recorder.kernel(op, name, kernels[real], compiled)
+        kernels[RECORD_NUMPY] = kernels[NUMPY] if plain else Recorder.kernel(op, name, kernels[NUMPY], False)
 
 
-DECLARED.append(forget)
+DECLARED.append(connect)

@@ -2,7 +2,7 @@
 
 Entry i of every list belongs to parameter i. A list of state that a setting does not use is empty. ``n`` holds how
 often each parameter was updated, as 0-d int64 arrays; the step counts one up. Attributes are plain numbers that may be
-others at each call. Averages that have decayed to subnormal numbers are kept as 0.
+others at each call. Averages of gradients that have decayed to subnormal numbers are kept as 0.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def adam(
         d = descent(a, d, 0.0 if decoupled else weight_decay, maximize)
         a = a * (1 - lr * weight_decay) if decoupled else a
         average = decayed(m[i] + (1 - beta1) * (d - m[i]))
-        squares = largest = decayed(beta2 * v[i] + (1 - beta2) * d * d)
+        squares = largest = beta2 * v[i] + (1 - beta2) * d * d
         if vmax:
             largest = np.maximum(vmax[i], squares) if amsgrad else vmax[i]
             out[3].append(largest)
@@ -291,7 +291,7 @@ def rmsprop(
     out: tuple[Arrays, ...] = [], [], [], [], [i + 1 for i in n]
     for i, (x, d) in enumerate(zip(p, g, strict=True)):
         d = descent(x, d, weight_decay, maximize)
-        squares = decayed(alpha * v[i] + (1 - alpha) * d * d)
+        squares = alpha * v[i] + (1 - alpha) * d * d
         spread = squares
         if a:
             average = decayed(a[i] + (1 - alpha) * (d - a[i])) if centered else a[i]

@@ -71,7 +71,7 @@ def adam_step(p, g, m, v, top, n, lr, beta1, beta2, decay, decoupled, amsgrad, m
         else:
             d += decay * x
         keep(m, i, m[i] + (1 - beta1) * (d - m[i]))
-        keep(v, i, beta2 * v[i] + (1 - beta2) * d * d)
+        v[i] = beta2 * v[i] + (1 - beta2) * d * d
         second = v[i]
         if amsgrad:
             top[i] = max(top[i], second)
@@ -93,7 +93,7 @@ def adam(p: Any, g: Any, m: Any, v: Any, vmax: Any, n: Any, *numbers: Any) -> No
 def rmsprop_step(p, g, v, b, a, n, lr, alpha, eps, weight_decay, momentum, centered, maximize):
     for i in range(len(p)):
         d = (-g[i] if maximize else g[i]) + weight_decay * p[i]
-        keep(v, i, alpha * v[i] + (1 - alpha) * d * d)
+        v[i] = alpha * v[i] + (1 - alpha) * d * d
         spread = v[i]
         if centered:
             keep(a, i, a[i] + (1 - alpha) * (d - a[i]))
