@@ -138,8 +138,8 @@ template <class State, class T>
 FASTNN_INLINE Vec<State> load_as(const T* p, int m) {
   if constexpr (std::is_same_v<State, T>)
     return load(p, m);
-  else
-    return widen_lower(Vec<T>::load(p, m));
+  else  // whole: a mask on twice the bytes crosses cache lines
+    return m == Vec<State>::lanes ? load_widened(p) : widen_lower(Vec<T>::load(p, m));
 }
 
 template <class State, class T>

@@ -93,6 +93,7 @@ FASTNN_INLINE FloatValue look_up(const float (&table)[16], FloatBits index) {
   return _mm256_blendv_ps(low, high, (__m256)(index << 28));  // by the sign
 }
 
+FASTNN_INLINE DoubleValue load_wide(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 FASTNN_INLINE DoubleValue widen_low(FloatValue v) { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
 FASTNN_INLINE DoubleValue widen_high(FloatValue v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }
 FASTNN_INLINE FloatValue narrow_both(DoubleValue low, DoubleValue high) {

@@ -128,6 +128,7 @@ FASTNN_INLINE FloatValue look_up(const float (&table)[8], FloatBits index) {
   return _mm512_maskz_permutexvar_ps(all_floats, (__m512i)index, twice);
 }
 
+FASTNN_INLINE DoubleValue load_wide(const float* p) { return _mm512_maskz_cvtps_pd(all_doubles, _mm256_loadu_ps(p)); }
 FASTNN_INLINE DoubleValue widen_low(FloatValue v) {
   const auto half = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
   return _mm512_maskz_cvtps_pd(all_doubles, half);

@@ -76,6 +76,7 @@ FASTNN_INLINE DoubleValue round_to(DoubleValue v) {
 FASTNN_INLINE FloatBits to_bits(FloatValue v) { return (FloatBits)vcvtnq_s32_f32((float32x4_t)v); }
 FASTNN_INLINE FloatValue to_value(FloatBits v) { return (FloatValue)vcvtq_f32_s32((int32x4_t)v); }
 
+FASTNN_INLINE DoubleValue load_wide(const float* p) { return (DoubleValue)vcvt_f64_f32(vld1_f32(p)); }
 FASTNN_INLINE DoubleValue widen_low(FloatValue v) { return (DoubleValue)vcvt_f64_f32(vget_low_f32((float32x4_t)v)); }
 FASTNN_INLINE DoubleValue widen_high(FloatValue v) { return (DoubleValue)vcvt_high_f64_f32((float32x4_t)v); }
 FASTNN_INLINE FloatValue narrow_both(DoubleValue low, DoubleValue high) {

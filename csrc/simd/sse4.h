@@ -51,6 +51,7 @@ FASTNN_INLINE DoubleValue round_to(DoubleValue v) {
 FASTNN_INLINE FloatBits to_bits(FloatValue v) { return (FloatBits)_mm_cvtps_epi32(v); }
 FASTNN_INLINE FloatValue to_value(FloatBits v) { return _mm_cvtepi32_ps((__m128i)v); }
 
+FASTNN_INLINE DoubleValue load_wide(const float* p) { return _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadu_si64(p))); }
 FASTNN_INLINE DoubleValue widen_low(FloatValue v) { return _mm_cvtps_pd(v); }
 FASTNN_INLINE DoubleValue widen_high(FloatValue v) { return _mm_cvtps_pd(_mm_movehl_ps(v, v)); }
 FASTNN_INLINE FloatValue narrow_both(DoubleValue low, DoubleValue high) {

@@ -222,6 +222,8 @@ FASTNN_INLINE Vec<float> look_up(const float (&table)[N], IVec<float> index) {
 // The lower and the upper half of a float vector as doubles, and back (rounding to nearest).
 FASTNN_INLINE Vec<double> widen_lower(Vec<float> a) { return widen_low(a.v); }
 FASTNN_INLINE Vec<double> widen_upper(Vec<float> a) { return widen_high(a.v); }
+// Half a vector of floats from memory.
+FASTNN_INLINE Vec<double> load_widened(const float* p) { return load_wide(p); }
 FASTNN_INLINE Vec<float> narrow(Vec<double> lower_half, Vec<double> upper_half) {
   return narrow_both(lower_half.v, upper_half.v);
 }
