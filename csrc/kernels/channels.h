@@ -15,7 +15,9 @@ namespace {
 constexpr int64_t channel_grain = 32768;                 // elements
 constexpr int64_t channel_panel = 512;                   // neighboring channels that are summed together
 constexpr int sum_vectors = vector_bytes == 64 ? 8 : 4;  // whose sums fit registers
-constexpr int sum_rows_at_once = 8, rows_at_once = 4;
+constexpr int sum_rows_at_once = 8;
+constexpr int value_vectors = vector_bytes == 64 ? 4 : 2;  // of whose channels six numbers each fit them, too
+constexpr int64_t value_rows = vector_bytes == 64 ? 32 : 8;
 
 // f.at(k, m) gives numbers of the m channels from k on (k counts samples, too), f.all(k) those of one channel for a
 // whole vector; f.step(at, i, m, a, b) adds the m elements from i on to two sums.
@@ -122,7 +124,24 @@ void channel_sums(const Channels& s, Context& x, const F& f, State* partial) {
     fold_blocks<Add>(partial + sample * each * row, each, row, row);
 }
 
-// f.each(at, i, m) for all values.
+// f.each(at, i, m) for some rows of n columns, a few vectors of them at most.
+template <class T, class F>
+FASTNN_INLINE void value_strip(const F& f, int64_t channel, int64_t i, int64_t step, int64_t rows, int64_t n) {
+  constexpr int lanes = Vec<T>::lanes;
+  decltype(f.at(0, 0)) at[value_vectors];
+  unroll<value_vectors>([&](auto j) FASTNN_INLINED {
+    const int64_t left = n - j * lanes;
+    at[j] = f.at(channel + j * lanes, left > lanes ? lanes : left > 0 ? int(left) : 0);
+  });
+  for (int64_t r = 0; r < rows; r++, i += step)
+    unroll<value_vectors>([&](auto j) FASTNN_INLINED {
+      if (const int64_t left = n - j * lanes; left > 0) f.each(at[j], i + j * lanes, left < lanes ? int(left) : lanes);
+    });
+}
+
+// f.each(at, i, m) for all values, in strips: the numbers of their channels stay in registers, and what is read of a
+// page is near. A vector of 4 whole rows at a time took 1.1 to 1.3 times as long; strips of all rows 1.3 times with
+// AVX2 and 256 channels.
 template <class T, class F>
 void each_channel_value(const Channels& s, Context& x, const F& f) {
   const int64_t n = s.channels;
@@ -136,17 +155,13 @@ void each_channel_value(const Channels& s, Context& x, const F& f) {
     return;
   }
   parallel_for(x, s.samples * s.outer, channel_grain / n + 1, [&](int64_t lo, int64_t hi) {
-    const auto some = [&](int64_t first, auto rows) FASTNN_INLINED {
-      const int64_t channel = first / s.outer * n;
-      for_vectors<T>(n, [&](int64_t c, int m) FASTNN_INLINED {
-        const auto at = f.at(channel + c, m);
-        unroll<rows.value>([&](auto r) FASTNN_INLINED { f.each(at, (first + r) * n + c, m); });
-      });
-    };
-    for (int64_t r = lo; r < hi;) {
-      const int64_t end = (r / s.outer + 1) * s.outer, stop = end < hi ? end : hi;  // rows of one sample
-      for (; r + rows_at_once <= stop; r += rows_at_once) some(r, std::integral_constant<int, rows_at_once>{});
-      for (; r < stop; r++) some(r, std::integral_constant<int, 1>{});
+    const F own = f;  // which no store can change
+    for (int64_t r = lo, stop = lo; r < hi; r = stop) {
+      const int64_t end = (r / s.outer + 1) * s.outer;  // of the rows of one sample
+      stop = r + value_rows < end ? r + value_rows : end;
+      if (stop > hi) stop = hi;
+      for (int64_t k = 0; k < n; k += value_vectors * Vec<T>::lanes)
+        value_strip<T>(own, r / s.outer * n + k, r * n + k, n, stop - r, n - k);
     }
   });
 }
