@@ -32,8 +32,8 @@ bool skips_zeros(const ConvPass& p, int64_t groups, Images<const T> x, double mo
   return may_skip_zeros(p, groups, sizeof(T)) && share_of_values(x.p, pixels, x.pixel, p.in, 32) < most;
 }
 
-// Outputs size[0] * size[1] * size[2] * size[3] in a panel; x_row and y_row are the steps of the first three axes. To
-// fetch the rows of x behind took 2 % longer.
+// Outputs size[0] * size[1] * size[2] * size[3] in a panel; x_row and y_row are the steps of the first three axes.
+// Kernels of one tap fetch the rows of x behind: .95 of the time in a captured step. Those of 3 x 3 took 1.02.
 template <class T>
 void masked_outputs(const ConvTile<T>& tile, const int64_t* size, const int64_t (&x_row)[3],
                     const int64_t (&y_row)[3]) {
@@ -50,7 +50,11 @@ void masked_outputs(const ConvTile<T>& tile, const int64_t* size, const int64_t 
       call.a = a + i * tile.a_row;
       call.c = c + i * tile.c_row;
       if (call.start) call.start = call.c;
-      for (int64_t n = 0; n < count; n++) masks[n] = mask_of(call.a + n * tile.a_row, steps);
+      for (int64_t n = 0; n < count; n++) {
+        masks[n] = mask_of(call.a + n * tile.a_row, steps);
+        for (int64_t j = 0; j < steps && all == pieces.count; j += Vec<T>::lanes)
+          __builtin_prefetch(call.a + (n + masked_rows) * tile.a_row + j, 0, 2);
+      }
       run_masked<T, masked_panel_vectors, 0>(call, masks, count);
     }
   };
