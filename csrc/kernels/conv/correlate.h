@@ -202,6 +202,8 @@ void correlate(Context& context, const ConvPass& p, int64_t groups, const ConvPa
   if (boxes.all == 0) return;
   if (p.taps() == 0) return fill_outputs(context, p, y, y_length, bias);
   const size_t room = conv_align(boxes.staged * int64_t(sizeof(T)));
+  // To leave out fetching of results up to 12 MB saves 2 to 10 % where they are in the third cache, as in most steps,
+  // but takes 1.2 to 2 times as long where they are not.
   Correlation<T> c{p,
                    boxes,
                    x,

@@ -112,25 +112,27 @@ void run_conv_tile(const ConvTile<T>& t) {
                                      b2, t.b_row, t.last);
     }
   }
+  // By value: after a store, what `t` refers to would be read again.
+  T *const first = t.c, *const second = t.c + t.c_second;
+  const int64_t c_row = t.c_row;
+  const int last = t.last;
   const auto each = [&](auto f) FASTNN_INLINED {
     unroll<M>([&](auto i) FASTNN_INLINED {
       constexpr int half = HalfRows<T, M>::half;
-      T* row = i < half ? t.c + i * t.c_row : t.c + t.c_second + (i - half) * t.c_row;
+      T* row = i < half ? first + i * c_row : second + (i - half) * c_row;
       unroll<V>([&](auto j) FASTNN_INLINED { f(i, j, row); });
     });
   };
   if (t.accumulate) {
-    each([&](auto i, auto j, T* row)
-             FASTNN_INLINED { sums[i][j] = load_part<T, V, Tail, j>(row, t.last) + sums[i][j]; });
+    each([&](auto i, auto j, T* row) FASTNN_INLINED { sums[i][j] = load_part<T, V, Tail, j>(row, last) + sums[i][j]; });
   }
   if (t.bias) {
-    each([&](auto i, auto j, T*)
-             FASTNN_INLINED { sums[i][j] = load_part<T, V, Tail, j>(t.bias, t.last) + sums[i][j]; });
+    each([&](auto i, auto j, T*) FASTNN_INLINED { sums[i][j] = load_part<T, V, Tail, j>(t.bias, last) + sums[i][j]; });
   }
   if (t.relu) {
     each([&](auto i, auto j, T*) FASTNN_INLINED { sums[i][j] = rectified(sums[i][j]); });
   }
-  each([&](auto i, auto j, T* row) FASTNN_INLINED { store_part<T, V, Tail, j>(sums[i][j], row, t.last); });
+  each([&](auto i, auto j, T* row) FASTNN_INLINED { store_part<T, V, Tail, j>(sums[i][j], row, last); });
 }
 
 template <class T, int Tail>
