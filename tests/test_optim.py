@@ -432,11 +432,12 @@ def test_averages_of_gradients_end_at_zero(dtype: type, target: str) -> None:
     start = np.array([np.finfo(dtype).tiny, 0, 1, np.nan], dtype)
     p, g, count = np.ones_like(start), np.zeros_like(start), np.array(3)
     v, m, buffer, mean = ([start.copy()] for _ in range(4))
-    squares = [np.ones_like(start)]
+    squares, seconds = [np.ones_like(start)], [start.copy()]
     fastnn.ops.sgd([p], [g], v, [count], lr=0.1, momentum=0.5)
     fastnn.ops.adam([p], [g], m, squares, [], [count], lr=0.1, beta1=0.5)
     fastnn.ops.rmsprop([p], [g], squares, buffer, mean, [count], lr=0.1, alpha=0.5, momentum=0.5, centered=1)
-    for a in (v, m, buffer, mean):
+    fastnn.ops.adam([p], [g], [np.zeros_like(start)], seconds, [], [count], lr=0.1, beta2=0.5)
+    for a in (v, m, buffer, mean, seconds):
         np.testing.assert_array_equal(a[0], [0, 0, 0.5, np.nan])
 
 

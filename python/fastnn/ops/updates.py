@@ -2,7 +2,7 @@
 
 Entry i of every list belongs to parameter i. A list of state that a setting does not use is empty. ``n`` holds how
 often each parameter was updated, as 0-d int64 arrays; the step counts one up. Attributes are plain numbers that may be
-others at each call. Averages of gradients that have decayed to subnormal numbers are kept as 0.
+others at each call. Averages that have decayed to subnormal numbers are kept as 0 (see `decayed`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ COUNTS = [Integers((), 1, 5), Integers((), 1, 5)]
 FIRST = [Integers((), 0, 1), Integers((), 0, 1)]
 POSITIVE = [Floats(s, 0.1, 2.0) for s in SHAPES]
 SMALL = [Floats(s, -0.5, 0.5) for s in SHAPES]  # averages whose squares stay below
+NEGLIGIBLE = 1e-12  # beside a greater eps, roots of subnormal numbers are nothing
 LARGE = [Floats(s, 1.0, 2.0) for s in SHAPES]  # these averages of squares
 
 
@@ -57,9 +58,12 @@ def descent(p: Array, g: Array, weight_decay: float, maximize: int) -> Array:
     return g + weight_decay * p if weight_decay else g
 
 
-def decayed(average: Array) -> Array:
-    """The average with 0 for subnormal numbers, which it would never leave: .9 of the smallest is rounded to itself."""
-    return np.where(np.abs(average) < np.finfo(average.dtype).tiny, average.dtype.type(0), average)
+def decayed(average: Array, ends: bool = True) -> Array:
+    """The average with 0 for subnormal numbers, which it would never leave: .9 of the smallest is rounded to itself.
+
+    Those of squares end only where eps leaves nothing of their roots, and no square of a mean is taken off them.
+    """
+    return np.where(np.abs(average) < np.finfo(average.dtype).tiny, average.dtype.type(0), average) if ends else average
 
 
 def check_sgd(p: Any, g: Any, v: Any, n: Any, *attributes: Any) -> None:
@@ -209,7 +213,7 @@ def adam(
         d = descent(a, d, 0.0 if decoupled else weight_decay, maximize)
         a = a * (1 - lr * weight_decay) if decoupled else a
         average = decayed(m[i] + (1 - beta1) * (d - m[i]))
-        squares = largest = beta2 * v[i] + (1 - beta2) * d * d
+        squares = largest = decayed(beta2 * v[i] + (1 - beta2) * d * d, eps > NEGLIGIBLE)
         if vmax:
             largest = np.maximum(vmax[i], squares) if amsgrad else vmax[i]
             out[3].append(largest)
@@ -291,7 +295,7 @@ def rmsprop(
     out: tuple[Arrays, ...] = [], [], [], [], [i + 1 for i in n]
     for i, (x, d) in enumerate(zip(p, g, strict=True)):
         d = descent(x, d, weight_decay, maximize)
-        squares = alpha * v[i] + (1 - alpha) * d * d
+        squares = decayed(alpha * v[i] + (1 - alpha) * d * d, eps > NEGLIGIBLE and not centered)
         spread = squares
         if a:
             average = decayed(a[i] + (1 - alpha) * (d - a[i])) if centered else a[i]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ops.updates import NEGLIGIBLE
 from .lift import Kernels, jit, kernel
 
 KERNELS: Kernels = {}
@@ -40,9 +41,9 @@ def each(step: Any, lists: list[Any], counts: Any, numbers: tuple[Any, ...]) -> 
 
 
 @jit
-def keep(averages, i, average):
+def keep(averages, i, average, ends=True):
     averages[i] = average
-    if abs(averages[i]) < np.finfo(averages.dtype).tiny:
+    if ends and abs(averages[i]) < np.finfo(averages.dtype).tiny:
         averages[i] = 0
 
 
@@ -71,7 +72,7 @@ def adam_step(p, g, m, v, top, n, lr, beta1, beta2, decay, decoupled, amsgrad, m
         else:
             d += decay * x
         keep(m, i, m[i] + (1 - beta1) * (d - m[i]))
-        v[i] = beta2 * v[i] + (1 - beta2) * d * d
+        keep(v, i, beta2 * v[i] + (1 - beta2) * d * d, eps > NEGLIGIBLE)
         second = v[i]
         if amsgrad:
             top[i] = max(top[i], second)
@@ -93,7 +94,7 @@ def adam(p: Any, g: Any, m: Any, v: Any, vmax: Any, n: Any, *numbers: Any) -> No
 def rmsprop_step(p, g, v, b, a, n, lr, alpha, eps, weight_decay, momentum, centered, maximize):
     for i in range(len(p)):
         d = (-g[i] if maximize else g[i]) + weight_decay * p[i]
-        v[i] = alpha * v[i] + (1 - alpha) * d * d
+        keep(v, i, alpha * v[i] + (1 - alpha) * d * d, eps > NEGLIGIBLE and not centered)
         spread = v[i]
         if centered:
             keep(a, i, a[i] + (1 - alpha) * (d - a[i]))
