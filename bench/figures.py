@@ -29,7 +29,7 @@ import roofline
 from convnets import CONVNETS
 from fastnn._backends import cpp
 from measure import machine, medians, pin
-from report import head
+from report import figure_cells, head
 from rows import Rows
 from work import BY_HAND, Column, Net, StepWork
 
@@ -305,10 +305,7 @@ def table(figures: Sequence[dict[str, Any]]) -> str:
     """In Markdown."""
     lines = ["| what | asked | measured | at the roof | met | where | command |", "|---|---|---|---|---|---|---|"]
     for f in figures:
-        asked = "-" if f["asked"] is None else f"{f['sign']} {f['asked']:g}{f['unit']}"
-        values = ["-" if f[key] is None else f"{f[key]:.3g}{f['unit']}" for key in ("measured", "at the roof")]
-        met = {None: "-", True: "yes", False: "no"}[f["met"]]
-        cells = [f["what"], asked, *values, met, f["where"], f"`{f['command']}`"]
+        cells = [*figure_cells(f), f["where"], f"`{f['command']}`"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -22,7 +22,7 @@ from statistics import geometric_mean
 from typing import Any
 
 import charts
-from report import human
+from report import figure_cells, human
 from roofline import Roof
 
 Row = dict[str, Any]
@@ -373,12 +373,7 @@ def asked(report: dict[str, Any]) -> list[Section]:
 
 def figures_table(figures: Sequence[dict[str, Any]]) -> Table:
     """What is asked, and what was measured."""
-    table = Table(["what", "asked", "measured", "at the roof", "met"])
-    for f in figures:
-        bound = "-" if f["asked"] is None else f"{f['sign']} {f['asked']:g}{f['unit']}"
-        values = ["-" if f[key] is None else f"{f[key]:.3g}{f['unit']}" for key in ("measured", "at the roof")]
-        table.rows.append([f["what"], bound, *values, {None: "-", True: "yes", False: "no"}[f["met"]]])
-    return table
+    return Table(["what", "asked", "measured", "at the roof", "met"], [figure_cells(f) for f in figures])
 
 
 def write(report: dict[str, Any], page: Path) -> None:

@@ -27,6 +27,13 @@ def human(seconds: float) -> str:
     return f"{float(f'{seconds / scale:.3g}'):g} {unit}"
 
 
+def figure_cells(f: dict[str, Any]) -> list[str]:
+    """A figure of bench/figures.py for a table: what, asked, measured, at the roof, met."""
+    asked = "-" if f["asked"] is None else f"{f['sign']} {f['asked']:g}{f['unit']}"
+    values = ["-" if f[key] is None else f"{f[key]:.3g}{f['unit']}" for key in ("measured", "at the roof")]
+    return [f["what"], asked, *values, {None: "-", True: "yes", False: "no"}[f["met"]]]
+
+
 class Table:
     """The table, row by row as they come."""
 

@@ -20,12 +20,12 @@ __all__ = ["adagrad", "adam", "rmsprop", "sgd"]
 
 Array = np.ndarray[Any, Any]
 Arrays = list[Array]
+NEGLIGIBLE = 1e-12  # beside a greater eps, roots of subnormal numbers are nothing
 SHAPES = [(3, 4), (4,)]
 COUNTS = [Integers((), 1, 5), Integers((), 1, 5)]
 FIRST = [Integers((), 0, 1), Integers((), 0, 1)]
 POSITIVE = [Floats(s, 0.1, 2.0) for s in SHAPES]
 SMALL = [Floats(s, -0.5, 0.5) for s in SHAPES]  # averages whose squares stay below
-NEGLIGIBLE = 1e-12  # beside a greater eps, roots of subnormal numbers are nothing
 LARGE = [Floats(s, 1.0, 2.0) for s in SHAPES]  # these averages of squares
 
 
